@@ -1,0 +1,48 @@
+"""The one tree of errors: a class for each thing that a caller does differently.
+
+Foreign exceptions end in `cluster` and `report`, chained with `from`; nothing else passes them on.
+"""
+
+
+class AksnetError(Exception):
+    """Root of every error that pytest-aksnet raises on purpose."""
+
+
+class SettingsError(AksnetError):
+    """Bad input: names the option, the value and the remedy; nothing has been created yet."""
+
+
+class EnvironmentProblem(AksnetError):
+    """The cluster cannot be used: unreachable, no rights, image not pulled. Never a verdict."""
+
+
+class Inconclusive(AksnetError):
+    """We could not look. Neither pass nor fail nor skip."""
+
+
+class ExecNotCompleted(Inconclusive):
+    """The command in the pod did not run to a known end: stream cut, deadline, status lost."""
+
+
+class ToolMissing(Inconclusive):
+    """The image lacks the tool (exit 126 or 127), so nothing was looked at."""
+
+
+class OutputUnparsable(Inconclusive):
+    """The tool ended, but its output is not what its parser knows. Carries the raw text."""
+
+    def __init__(self, message: str, raw: str) -> None:
+        super().__init__(message)
+        self.raw = raw
+
+
+class ControlFailed(Inconclusive):
+    """A positive control did not hold, so a missing answer proves nothing."""
+
+
+class FactUnknown(Inconclusive):
+    """The network profile or the site file lacks a fact that the check needs; names the option."""
+
+
+class ConformanceFailure(AksnetError, AssertionError):
+    """The network was looked at and does not do what it promises."""

@@ -1,0 +1,95 @@
+"""What probes saw, typed. No observation says whether it is good: that is for `expectations`."""
+
+import enum
+from dataclasses import dataclass
+
+
+class ConnectOutcome(enum.Enum):
+    """How one attempt to connect ended (the words of agnhost connect)."""
+
+    CONNECTED = "connected"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    DNS = "dns"
+    UNREACHABLE = "unreachable"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """One attempt to connect to `host:port` and to hear who answered.
+
+    `source_seen` is the address that the answerer says it saw; `answered_by` is the answerer's
+    name; both are empty where the answerer is no reflector. `elapsed_s` is in seconds.
+    """
+
+    host: str
+    port: int
+    outcome: ConnectOutcome
+    source_seen: str = ""
+    answered_by: str = ""
+    http_status: int = 0
+    elapsed_s: float = 0.0
+    detail: str = ""
+
+
+class DnsStatus(enum.Enum):
+    """The answer code of a DNS server, or TIMEOUT where none answered."""
+
+    NOERROR = "NOERROR"
+    NXDOMAIN = "NXDOMAIN"
+    SERVFAIL = "SERVFAIL"
+    REFUSED = "REFUSED"
+    OTHER = "OTHER"
+    TIMEOUT = "TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsAnswer:
+    """What one look-up of `name` gave. `cname_chain` is in order; `elapsed_s` in seconds."""
+
+    name: str
+    qtype: str
+    status: DnsStatus
+    addresses: tuple[str, ...] = ()
+    cname_chain: tuple[str, ...] = ()
+    server: str = ""
+    truncated: bool = False
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """What one bounded iperf3 run measured, as the receiver counted it (Gbit/s, seconds)."""
+
+    gbps: float
+    streams: int
+    seconds: float
+    retransmits: int
+    sender_cpu_percent: float
+    receiver_cpu_percent: float
+    tool_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """A network interface of a node, from sysfs. Counters are packets since boot."""
+
+    name: str
+    mac: str
+    driver: str
+    master: str
+    mtu: int
+    rx_packets: int
+    tx_packets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicState:
+    """The interfaces of a node, and the vf_ counters of `ethtool -S` by interface."""
+
+    interfaces: tuple[Interface, ...]
+    vf_counters: dict[str, dict[str, int]]
+
+
+Observation = Connection | DnsAnswer | Throughput | NicState
