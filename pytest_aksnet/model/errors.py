@@ -16,6 +16,25 @@ class EnvironmentProblem(AksnetError):
     """The cluster cannot be used: unreachable, no rights, image not pulled. Never a verdict."""
 
 
+class ApiRefused(EnvironmentProblem):
+    """The API server answered with an error: `status` is the HTTP code, `reason` its Status's.
+
+    `retry_after_s` is what the server asked for, None where it asked for nothing.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, reason: str, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class ApiUnreachable(EnvironmentProblem):
+    """The API server gave no answer: no connection, a cut one, or a time-out."""
+
+
 class Inconclusive(AksnetError):
     """We could not look. Neither pass nor fail nor skip."""
 

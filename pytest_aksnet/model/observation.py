@@ -20,7 +20,8 @@ class Connection:
     """One attempt to connect to `host:port` and to hear who answered.
 
     `source_seen` is the address that the answerer says it saw; `answered_by` is the answerer's
-    name; both are empty where the answerer is no reflector. `elapsed_s` is in seconds.
+    name; both are empty where the answerer is no reflector. `address` is the address that `host`
+    led to, empty where nothing answered. `elapsed_s` is in seconds.
     """
 
     host: str
@@ -29,6 +30,7 @@ class Connection:
     source_seen: str = ""
     answered_by: str = ""
     http_status: int = 0
+    address: str = ""
     elapsed_s: float = 0.0
     detail: str = ""
 
@@ -46,7 +48,10 @@ class DnsStatus(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsAnswer:
-    """What one look-up of `name` gave. `cname_chain` is in order; `elapsed_s` in seconds."""
+    """What one look-up of `name` gave. `cname_chain` is in order; `elapsed_s` in seconds.
+
+    `addresses` are those of an A or AAAA look-up; for any other type, its records' data as text.
+    """
 
     name: str
     qtype: str
@@ -56,6 +61,7 @@ class DnsAnswer:
     server: str = ""
     truncated: bool = False
     elapsed_s: float = 0.0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

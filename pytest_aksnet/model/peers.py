@@ -66,3 +66,11 @@ class Endpoint:
     what: str
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePool:
+    """An agent pool: the nodes of it that take part, sorted by name."""
+
+    name: str
+    nodes: tuple[NodeRef, ...]

@@ -1,0 +1,385 @@
+"""The one engine: run, parse, judge, record; convergence, positive controls, diagnosis, messages.
+
+Owns when to look again and when to stop. A pass needs a completed look that was judged good; a
+look that did not complete is never an answer; a deny needs positive controls around it. It does
+not know any tool, promise or cluster: probes, judgements and the Executor are passed in.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, NoReturn, Protocol, TypeVar
+
+from pytest_aksnet.model.errors import (
+    AksnetError,
+    ConformanceFailure,
+    ControlFailed,
+    EnvironmentProblem,
+    ExecNotCompleted,
+    Inconclusive,
+    ToolMissing,
+)
+from pytest_aksnet.model.execution import Completed, Execution, Executor, NotCompleted, Reason
+from pytest_aksnet.model.observation import Connection, ConnectOutcome, Observation
+from pytest_aksnet.model.peers import PodRef
+from pytest_aksnet.model.profile import NetworkProfile
+from pytest_aksnet.model.record import Attempt, Recorder
+from pytest_aksnet.model.site import Site
+from pytest_aksnet.model.verdict import Outcome, Verdict
+from pytest_aksnet.model.view import ClusterView
+
+Seen = TypeVar("Seen", bound=Observation)
+Seen_co = TypeVar("Seen_co", bound=Observation, covariant=True)
+
+_LOST_LOOKS = 3
+_SLOW_PATH = 5  # a silent peer is waited for this many times longer than the slowest answer took
+
+
+class Probe(Protocol[Seen_co]):
+    """One active look: what is run in a pod, and how its output is read."""
+
+    @property
+    def timeout_s(self) -> float:
+        """When to end the command from outside (seconds)."""
+        ...
+
+    def build(self) -> tuple[str, ...]:
+        """The argv."""
+        ...
+
+    def parse(self, completed: Completed) -> Seen_co:
+        """The observation. Raises ToolMissing or OutputUnparsable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """How long is waited for what (seconds), and how often a deny must be seen in a row.
+
+    `servicing_s` is for what goes away while Azure services a host.
+    """
+
+    patience_s: float = 5.0
+    policy_patience_s: float = 15.0
+    control_patience_s: float = 3.0
+    connect_timeout_s: float = 3.0
+    deny_timeout_s: float = 1.0
+    longest_deny_timeout_s: float = 10.0
+    deny_looks: int = 2
+    first_pause_s: float = 0.05
+    longest_pause_s: float = 0.8
+    servicing_s: float = 60.0
+    throughput_s: int = 3
+    throughput_streams: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """A positive control: `pod` must reach a peer that answers. `what` completes "that ...".
+
+    A deny counts only if every control of it holds before, between and after its looks.
+    """
+
+    what: str
+    pod: PodRef
+    probe: Probe[Connection]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Generic[Seen]):
+    """One completed look: what was seen, how it was judged, and how to repeat it by hand."""
+
+    observation: Seen
+    verdict: Verdict
+    command_line: str
+
+
+Judge = Callable[[Seen], Verdict]
+Diagnose = Callable[[Seen], str]
+Patience = float | Callable[[Seen], float]
+
+
+class Engine:
+    """One per test: it remembers which connections the test has seen established."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        recorder: Recorder,
+        profile: NetworkProfile,
+        site: Site,
+        view: ClusterView,
+        *,
+        pacing: Pacing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.profile = profile
+        self.site = site
+        self.view = view
+        self.pacing = pacing or Pacing()
+        self._executor = executor
+        self._recorder = recorder
+        self._clock = clock
+        self._sleep = sleep
+        self._connected: set[tuple[str, str, str, int]] = set()
+
+    def was_connected(self, pod: PodRef, host: str, port: int) -> bool:
+        """Whether this test has seen `pod` connect to `host:port` over TCP: the allow twin."""
+        return (pod.namespace, pod.name, host, port) in self._connected
+
+    def look(
+        self, pod: PodRef, probe: Probe[Seen], judge: Judge[Seen], *, role: str = "probe"
+    ) -> Look[Seen]:
+        """Look once, and leave the attempt as evidence whatever comes of it.
+
+        Raises ExecNotCompleted, ToolMissing or OutputUnparsable where nothing was seen.
+        """
+        argv = probe.build()
+        command_line = self._executor.command_line(pod, argv)
+        started = time.time()
+        execution = self._executor.run(pod, argv, timeout_s=probe.timeout_s)
+        observation: Seen | None = None
+        try:
+            observation = self._read(execution, probe)
+            verdict = judge(observation)
+        except Inconclusive as lost:
+            verdict = Verdict(outcome=Outcome.INCONCLUSIVE, sentence=str(lost))
+            raise
+        finally:
+            self._recorder.attempt(
+                Attempt(
+                    role=role,
+                    source=f"{pod.namespace}/{pod.name}",
+                    command_line=command_line,
+                    started=started,
+                    execution=execution,
+                    observation=observation,
+                    verdict=verdict,
+                )
+            )
+        if isinstance(observation, Connection) and observation.outcome is ConnectOutcome.CONNECTED:
+            self._connected.add((pod.namespace, pod.name, observation.host, observation.port))
+        return Look(observation=observation, verdict=verdict, command_line=command_line)
+
+    def converge(
+        self,
+        pod: PodRef,
+        probe: Probe[Seen],
+        judge: Judge[Seen],
+        *,
+        patience_s: Patience[Seen] | None = None,
+        times: int = 1,
+        diagnose: Diagnose[Seen] | None = None,
+        role: str = "probe",
+    ) -> Seen:
+        """Look until `times` looks in a row are good, or until the patience (seconds) is over.
+
+        Raises ConformanceFailure if the last look completed and was bad, ControlFailed if it was
+        seen but proves nothing, and what `look` raises if it did not complete.
+        """
+        patience = self.pacing.patience_s if patience_s is None else patience_s
+        run = _Run(self, pod, patience)
+        while True:
+            look = run.attempt(lambda: self.look(pod, probe, judge, role=role))
+            if look is not None and look.verdict.outcome is Outcome.PASS:
+                run.streak += 1
+                if run.streak >= times:
+                    self._note_convergence(run)
+                    return look.observation
+                continue
+            run.streak = 0
+            if run.over(look):
+                self._conclude(run, look, diagnose)
+            run.pause()
+
+    def deny(
+        self,
+        pod: PodRef,
+        probe: Callable[[float], Probe[Connection]],
+        judge: Judge[Connection],
+        *,
+        controls: Sequence[Control],
+        patience_s: float,
+        diagnose: Diagnose[Connection] | None = None,
+    ) -> Connection:
+        """Look until the connection fails in the right way, several times in a row.
+
+        `probe` makes the probe for a connect time-out (seconds). The controls are looked at
+        before, between and after; the time-out is several times what the slowest of them took.
+        Raises ConformanceFailure where the connection stays open, ControlFailed where a control
+        does not hold or the connection fails in a way that proves nothing.
+        """
+        if not controls:
+            raise ControlFailed("a deny without a positive control proves nothing")
+        run: _Run[Connection] = _Run(self, pod, patience_s)
+        slowest = self.hold(controls)
+        while True:
+            wait = min(
+                max(self.pacing.deny_timeout_s, _SLOW_PATH * slowest),
+                self.pacing.longest_deny_timeout_s,
+            )
+            look = run.attempt(functools.partial(self.look, pod, probe(wait), judge))
+            if look is not None and look.verdict.outcome is Outcome.PASS:
+                run.streak += 1
+                slowest = max(slowest, self.hold(controls))
+                if run.streak >= self.pacing.deny_looks:
+                    self._note_convergence(run)
+                    return look.observation
+                continue
+            run.streak = 0
+            if run.over(look):
+                self._conclude(run, look, diagnose)
+            run.pause()
+
+    def hold(self, controls: Sequence[Control]) -> float:
+        """Look at positive controls, and give the slowest answer (seconds).
+
+        Raises ControlFailed for the first that does not hold.
+        """
+        slowest = 0.0
+        for control in controls:
+            try:
+                seen = self.converge(
+                    control.pod,
+                    control.probe,
+                    _judge_control,
+                    patience_s=self.pacing.control_patience_s,
+                    role="control",
+                )
+            except ConformanceFailure as failure:
+                raise ControlFailed(
+                    f"the positive control that {control.what} did not hold, so a missing answer "
+                    f"proves nothing: {_first_line(failure)}"
+                ) from failure
+            slowest = max(slowest, seen.elapsed_s)
+        return slowest
+
+    def diagnose_look(self, pod: PodRef, probe: Probe[Seen]) -> Seen:
+        """One look that serves a diagnosis and judges nothing. Raises like `look`."""
+        neutral = Verdict(outcome=Outcome.INCONCLUSIVE, sentence="looked at to find the cause")
+        return self.look(pod, probe, lambda _: neutral, role="diagnosis").observation
+
+    def now(self) -> float:
+        """Seconds on the engine's clock."""
+        return self._clock()
+
+    def rest(self, seconds: float) -> None:
+        """Wait between two looks (seconds)."""
+        self._sleep(seconds)
+
+    @staticmethod
+    def _read(execution: Execution, probe: Probe[Seen]) -> Seen:
+        if isinstance(execution, NotCompleted):
+            raise _Lost(execution)
+        return probe.parse(execution)
+
+    def _note_convergence(self, run: "_Run[Seen]") -> None:
+        if run.bad_looks:
+            self._recorder.diagnosis(
+                f"as expected after {run.elapsed():.1f} s and {run.looks} looks, not at first"
+            )
+
+    def _conclude(
+        self, run: "_Run[Seen]", look: Look[Seen] | None, diagnose: Diagnose[Seen] | None
+    ) -> NoReturn:
+        if look is None:
+            raise run.last_loss()
+        where = f"pod {run.pod.namespace}/{run.pod.name} on node {run.pod.node}"
+        lines = [look.verdict.sentence]
+        if look.verdict.source:
+            lines.append(f"promised by: {look.verdict.source}")
+        lines.append(f"seen from: {where}, {run.looks} looks in {run.elapsed():.1f} s")
+        failed = look.verdict.outcome is Outcome.FAIL
+        if failed and diagnose is not None:
+            cause = self._diagnosis(diagnose, look.observation)
+            if cause:
+                self._recorder.diagnosis(cause)
+                lines.append(f"diagnosis: {cause}")
+        lines.append(f"repeat with: {look.command_line}")
+        lines.append(f"evidence: {self._recorder.location()}")
+        message = "\n  ".join(lines)
+        if failed:
+            raise ConformanceFailure(message)
+        raise ControlFailed(message)
+
+    def _diagnosis(self, diagnose: Diagnose[Seen], seen: Seen) -> str:
+        try:
+            return diagnose(seen)
+        except (Inconclusive, EnvironmentProblem) as blind:
+            return f"none, as the diagnosis itself could not look ({_first_line(blind)})"
+
+
+class _Lost(ExecNotCompleted):
+    """ExecNotCompleted that still knows whether another look could succeed."""
+
+    def __init__(self, execution: NotCompleted) -> None:
+        super().__init__(
+            f"could not look: {execution.reason.value} ({execution.detail}) after "
+            f"{execution.duration_s:.1f} s and {execution.attempts} attempts"
+        )
+        self.final = execution.reason is Reason.POD_GONE
+
+
+class _Run(Generic[Seen]):
+    """The looks of one convergence: how many, for how long, how many in a row were good."""
+
+    def __init__(self, engine: Engine, pod: PodRef, patience_s: Patience[Seen]) -> None:
+        self.pod = pod
+        self.looks = 0
+        self.bad_looks = 0
+        self.streak = 0
+        self._engine = engine
+        self._patience = patience_s
+        self._started = engine.now()
+        self._losses: list[Inconclusive] = []
+        self._pause_s = engine.pacing.first_pause_s
+
+    def elapsed(self) -> float:
+        """Seconds since the first look."""
+        return self._engine.now() - self._started
+
+    def attempt(self, look: Callable[[], Look[Seen]]) -> Look[Seen] | None:
+        """One look, or None where it did not complete and another one is worth a try."""
+        self.looks += 1
+        try:
+            done = look()
+        except ToolMissing:
+            raise
+        except Inconclusive as lost:
+            self._losses.append(lost)
+            if len(self._losses) >= _LOST_LOOKS or (isinstance(lost, _Lost) and lost.final):
+                raise
+            return None
+        self.bad_looks += done.verdict.outcome is not Outcome.PASS
+        return done
+
+    def over(self, look: Look[Seen] | None) -> bool:
+        """Whether the patience is over; the last observation may change how long it is."""
+        if callable(self._patience):
+            patience = self._patience(look.observation) if look else self._engine.pacing.patience_s
+        else:
+            patience = self._patience
+        return self.elapsed() >= patience
+
+    def pause(self) -> None:
+        """Wait before the next look, longer each time."""
+        self._engine.rest(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, self._engine.pacing.longest_pause_s)
+
+    def last_loss(self) -> Inconclusive:
+        """Why the last look did not complete."""
+        return self._losses[-1]
+
+
+def _judge_control(seen: Connection) -> Verdict:
+    connected = seen.outcome is ConnectOutcome.CONNECTED
+    return Verdict(
+        outcome=Outcome.PASS if connected else Outcome.FAIL,
+        sentence=f"the control {seen.host}:{seen.port}: {seen.outcome.value} {seen.detail}".strip(),
+    )
+
+
+def _first_line(error: AksnetError) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,131 @@
+"""What makes a test one of ours, and whether its marker says all that a report needs.
+
+Loaded only when such a test is collected.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_aksnet.model.record import FEATURES, Severity
+from pytest_aksnet.options import Settings
+
+MARKER = "aksnet"
+_MARKER_KEYS = ("id", "feature", "severity", "controls")
+_SEVERITIES = tuple(severity.value for severity in Severity)
+_CREATES = {
+    "netshoot": "netshoot pods",
+    "iperf": "an iperf3 server pod",
+    "namespace": "a namespace",
+    "service": "a Service",
+    "network_policy": "a NetworkPolicy",
+}
+_CLASSES = {"iperf": "bandwidth"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckMeta:
+    """What marker and docstring say of a check. `parameters` is the bracket of its node id."""
+
+    id: str
+    title: str
+    feature: str
+    severity: Severity
+    controls: tuple[str, ...]
+    parameters: str
+
+    @property
+    def folder(self) -> str:
+        """The name under which its evidence is kept."""
+        return f"{self.id}.{self.parameters}" if self.parameters else self.id
+
+
+META_KEY = pytest.StashKey[CheckMeta]()
+
+
+def read_markers(items: Iterable[pytest.Item]) -> None:
+    """Check the marker of each test and stash what it says.
+
+    Raises pytest.UsageError that names every test whose marker or docstring is wrong.
+    """
+    problems: dict[str, None] = {}
+    owners: dict[str, str] = {}
+    for item in items:
+        marker = item.get_closest_marker(MARKER)
+        if marker is None:
+            continue
+        owner = item.nodeid.partition("[")[0]
+        found = list(_problems(item, marker))
+        check_id = marker.kwargs.get("id")
+        if isinstance(check_id, str) and owners.setdefault(check_id, owner) != owner:
+            found.append(f"the id {check_id!r} is already that of {owners[check_id]}")
+        problems.update((f"{owner}: {problem}", None) for problem in found)
+        if not found:
+            item.stash[META_KEY] = CheckMeta(
+                id=marker.kwargs["id"],
+                title=_title(item),
+                feature=marker.kwargs["feature"],
+                severity=Severity(marker.kwargs["severity"]),
+                controls=tuple(marker.kwargs.get("controls", ())),
+                parameters=item.nodeid.partition("[")[2].removesuffix("]"),
+            )
+    if problems:
+        raise pytest.UsageError("wrong marker aksnet:\n  " + "\n  ".join(problems))
+
+
+def _problems(item: pytest.Item, marker: pytest.Mark) -> Iterable[str]:
+    if marker.args:
+        yield "give its arguments by name"
+    for key in marker.kwargs:
+        if key not in _MARKER_KEYS:
+            yield f"unknown argument {key!r}; known are {', '.join(_MARKER_KEYS)}"
+    check_id = marker.kwargs.get("id")
+    if not isinstance(check_id, str) or not check_id.strip():
+        yield 'the id is missing; write id="topic.claim"'
+    for key, known in (("feature", FEATURES), ("severity", _SEVERITIES)):
+        value = marker.kwargs.get(key)
+        if value not in known:
+            yield f"unknown {key} {value!r}; choose one of {', '.join(known)}"
+    controls = marker.kwargs.get("controls", ())
+    if isinstance(controls, str) or not all(isinstance(control, str) for control in controls):
+        yield 'controls must be a tuple of strings; write controls=("CIS 5.3.2",)'
+    if not _title(item):
+        yield "the docstring is missing; it is the sentence that the report prints"
+
+
+def _title(item: pytest.Item) -> str:
+    function = item.obj if isinstance(item, pytest.Function) else None
+    paragraph = (getattr(function, "__doc__", None) or "").strip().partition("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def plan_lines(items: Sequence[pytest.Item], settings: Settings) -> Iterable[str]:
+    """What would be checked, created and skipped, and why: two lines per test of ours."""
+    for item in items:
+        meta = item.stash.get(META_KEY, None)
+        name = f"{meta.id} ({meta.severity.value}): {meta.title}" if meta else "(no check)"
+        yield f"{item.nodeid}"
+        yield f"    {name}"
+        reason = _skip_reason(item, settings)
+        if reason:
+            yield f"    would be skipped: {reason}"
+            continue
+        fixtures = getattr(item, "fixturenames", ())
+        created = [what for fixture, what in _CREATES.items() if fixture in fixtures]
+        yield f"    would create: {', '.join(created) or 'nothing'}"
+
+
+def _skip_reason(item: pytest.Item, settings: Settings) -> str:
+    for mark in item.iter_markers("skip"):
+        return str(mark.kwargs.get("reason") or (mark.args[0] if mark.args else "marked skip"))
+    for fixture in getattr(item, "fixturenames", ()):
+        action = _CLASSES.get(fixture)
+        if action and action not in settings.allowed:
+            return forbidden(action)
+    return ""
+
+
+def forbidden(action: str) -> str:
+    """Why a check is skipped that needs this class of actions."""
+    return f"needs {action}, which is not allowed in this run; --aksnet-allow={action} allows it"

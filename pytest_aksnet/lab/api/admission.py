@@ -1,0 +1,100 @@
+"""What happens to an object between the request and storage: defaults, validation, allocation.
+
+Chooses the functions for a kind; the rules themselves are in `defaults`, `validation`,
+`services` and `pod_security`.
+"""
+
+from collections.abc import Callable
+
+from pytest_aksnet.lab.api import defaults, errors, services, validation
+from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.resources import (
+    CLUSTER_ROLE_BINDINGS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    ENDPOINTS,
+    EVENTS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+    PODS,
+    REPLICA_SETS,
+    ROLE_BINDINGS,
+    SECRETS,
+    SERVICES,
+    STATEFUL_SETS,
+    Resource,
+)
+from pytest_aksnet.lab.spec import LabSpec
+
+_DEFAULTS: dict[Resource, Callable[[JsonObject], None]] = {
+    CLUSTER_ROLE_BINDINGS: defaults.role_binding,
+    DAEMON_SETS: defaults.daemon_set,
+    DEPLOYMENTS: defaults.deployment,
+    ENDPOINT_SLICES: defaults.endpoint_slice,
+    ENDPOINTS: defaults.endpoints,
+    EVENTS: defaults.event,
+    NETWORK_POLICIES: defaults.network_policy,
+    REPLICA_SETS: defaults.replica_set,
+    ROLE_BINDINGS: defaults.role_binding,
+    SECRETS: defaults.secret,
+    SERVICES: services.default,
+    STATEFUL_SETS: defaults.stateful_set,
+}
+_ON_CREATE: dict[Resource, Callable[[JsonObject], None]] = {
+    NAMESPACES: defaults.namespace,
+    PODS: defaults.pod,
+}
+_WORKLOADS = (DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS)
+
+
+class Admission:
+    """The admission chain of one store, with the allocators of its cluster."""
+
+    def __init__(self, spec: LabSpec) -> None:
+        self._services = services.Allocator(spec.service_cidr)
+
+    def default(self, resource: Resource, value: JsonObject, old: JsonObject | None = None) -> None:
+        """Write defaults into a new object, or into an update of `old`."""
+        if old is None and resource in _ON_CREATE:
+            _ON_CREATE[resource](value)
+        if old is not None and resource is SERVICES:
+            services.carry_over(value, old)
+        if resource in _DEFAULTS:
+            _DEFAULTS[resource](value)
+        if resource in _WORKLOADS:
+            value.setdefault("status", {})
+
+    def validate(
+        self, resource: Resource, value: JsonObject, old: JsonObject | None = None
+    ) -> None:
+        """Raise ApiError 422 with all that is wrong."""
+        causes = validation.metadata(resource, value)
+        if resource is PODS:
+            causes += validation.pod(value, old)
+        elif resource is SERVICES:
+            causes += services.validate(value, old)
+        elif resource is NETWORK_POLICIES:
+            causes += validation.network_policy(value)
+        elif resource in _WORKLOADS:
+            causes += validation.workload(value, old)
+        if causes:
+            name = value["metadata"].get("name", "")
+            raise errors.invalid(resource.kind, resource.group, name, causes)
+
+    def allocate(
+        self, resource: Resource, value: JsonObject, old: JsonObject | None = None
+    ) -> None:
+        """Reserve addresses and ports. Raises ApiError 422 where a wanted one is taken."""
+        if resource is SERVICES:
+            self._services.allocate(value, old)
+
+    def release(self, resource: Resource, value: JsonObject) -> None:
+        """Give back what an object had reserved."""
+        if resource is SERVICES:
+            self._services.release(value)
+
+    def restore(self, resource: Resource, value: JsonObject, old: JsonObject) -> None:
+        """Undo `allocate` of an update that is not to happen."""
+        if resource is SERVICES:
+            self._services.allocate(old, value)

@@ -1,0 +1,329 @@
+"""The option table, and the frozen `Settings` that the rest of the plugin reads.
+
+pytest imports this module in every run that has the plugin installed: standard library and pytest
+only. Every standing choice has an ini twin (`--aksnet-report-dir` is `aksnet_report_dir`). The
+command line wins over the ini file; relative paths start at the working directory or at the ini
+file, whichever names them. What is wrong is one `pytest.UsageError` that names option, value and
+remedy.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+LAB_MODES = ("overlay", "node-subnet")
+LAB_ENGINES = ("calico", "cilium", "none")
+CLOUDS = ("public", "usgov", "china")
+KEEP = ("never", "failed", "always")
+ALLOWED_BY_DEFAULT = frozenset({"host-network", "bandwidth"})
+FORBIDDEN_BY_DEFAULT = frozenset({"privileged", "load-balancer", "public-ip", "capture"})
+ACTION_CLASSES = ALLOWED_BY_DEFAULT | FORBIDDEN_BY_DEFAULT
+DEFAULT_IMAGE = "nicolaka/netshoot:v0.13"
+DEFAULT_REPORT_DIR = "reports"
+DEFAULT_SITE_FILE = "aksnet.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user chose, read once per process.
+
+    `lab_mode` is empty where no lab was asked for. `allowed` holds the action classes that checks
+    may take. `report_dir` is where a run leaves its report, None where this run leaves none.
+    """
+
+    kubeconfig: str | None
+    context: str | None
+    lab_mode: str
+    lab_engine: str
+    lab_faults: tuple[str, ...]
+    site_file: Path | None
+    profile: Mapping[str, str]
+    resource_id: str | None
+    cloud: str
+    image: str
+    image_pull_secret: str | None
+    node_selector: str | None
+    max_nodes: int | None
+    allowed: frozenset[str]
+    keep: str
+    report_dir: Path | None
+    baseline: Path | None
+    save_baseline: Path | None
+    plan: bool
+
+    @property
+    def is_lab(self) -> bool:
+        """Whether this run uses the embedded lab."""
+        return bool(self.lab_mode)
+
+    @property
+    def lab(self) -> str:
+        """The lab as MODE:ENGINE, empty on a live cluster."""
+        return f"{self.lab_mode}:{self.lab_engine}" if self.lab_mode else ""
+
+    @property
+    def target(self) -> str:
+        """What network this run is about."""
+        return f"embedded lab {self.lab}" if self.lab_mode else "live cluster"
+
+
+SETTINGS_KEY = pytest.StashKey[Settings]()
+
+# (option, metavar, ini type or None where it is no standing choice, help)
+_VALUES: tuple[tuple[str, str, str | None, str], ...] = (
+    ("kubeconfig", "FILE", "string", "kubeconfig of the cluster (default: as kubectl's)"),
+    ("context", "NAME", "string", "context of the kubeconfig (default: its current one)"),
+    (
+        "config",
+        "FILE",
+        "string",
+        "TOML of what is true for this site: private names, egress addresses, floors, "
+        f"destinations (default: {DEFAULT_SITE_FILE} in the root directory, if it is there)",
+    ),
+    (
+        "resource-id",
+        "ID",
+        "string",
+        "the managed cluster in ARM (default: found from the nodes' providerID)",
+    ),
+    ("cloud", "NAME", "string", f"Azure cloud: {', '.join(CLOUDS)} (default: public)"),
+    ("image", "IMAGE", "string", f"netshoot image or mirror (default: {DEFAULT_IMAGE})"),
+    ("image-pull-secret", "NAME", "string", "pull secret for it, named in each namespace"),
+    ("node-selector", "SELECTOR", "string", "label selector: which nodes take part"),
+    ("max-nodes", "N", "string", "at most so many nodes take part"),
+    ("keep", "WHEN", "string", "keep what a check created: never (default), failed, always"),
+    ("report-dir", "DIR", "string", f"where the report goes (default: {DEFAULT_REPORT_DIR})"),
+    ("baseline", "FILE", "string", "compare outcomes with a saved run; list what got worse"),
+    ("save-baseline", "FILE", None, "write the outcomes of this run, to compare with later"),
+)
+_WITHOUT_TWIN = frozenset(name for name, _, ini_type, _ in _VALUES if ini_type is None)
+_LISTS: tuple[tuple[str, str, str | None, str], ...] = (
+    ("lab-fault", "NAME", None, "start the lab with this fault injected (repeatable)"),
+    (
+        "profile",
+        "KEY=VALUE",
+        "linelist",
+        "overrule a detected fact of the network profile (repeatable)",
+    ),
+    (
+        "allow",
+        "CLASS",
+        "args",
+        "allow a class of actions (repeatable): "
+        f"{', '.join(sorted(FORBIDDEN_BY_DEFAULT))} are forbidden unless allowed",
+    ),
+    (
+        "forbid",
+        "CLASS",
+        "args",
+        "forbid a class of actions (repeatable): "
+        f"{', '.join(sorted(ALLOWED_BY_DEFAULT))} are allowed unless forbidden",
+    ),
+)
+_FLAGS: tuple[tuple[str, str], ...] = (
+    ("print-images", "list the images that would be pulled, then stop"),
+    ("plan", "say what would be checked, created and skipped, and why; create nothing"),
+    ("cleanup", "remove what earlier, killed runs left (by label and age), then stop"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option and its ini twin."""
+    group = parser.getgroup("aksnet", "AKS network conformance (pytest-aksnet)")
+    group.addoption(
+        "--aksnet-lab",
+        nargs="?",
+        const="overlay",
+        default=None,
+        metavar="MODE[:ENGINE]",
+        help="use the embedded lab; write it as --aksnet-lab=MODE or behind the paths. "
+        f"MODE {', '.join(LAB_MODES)} (default: {LAB_MODES[0]}); "
+        f"ENGINE {', '.join(LAB_ENGINES)} (default: {LAB_ENGINES[0]})",
+    )
+    for name, metavar, ini_type, text in _VALUES:
+        group.addoption(f"--aksnet-{name}", default=None, metavar=metavar, help=text)
+        _add_twin(parser, name, ini_type)
+    for name, metavar, ini_type, text in _LISTS:
+        group.addoption(
+            f"--aksnet-{name}", action="append", default=None, metavar=metavar, help=text
+        )
+        _add_twin(parser, name, ini_type)
+    for name, text in _FLAGS:
+        group.addoption(f"--aksnet-{name}", action="store_true", default=False, help=text)
+
+
+def _add_twin(parser: pytest.Parser, name: str, ini_type: str | None) -> None:
+    if ini_type == "string":
+        parser.addini(_key(name), f"as --aksnet-{name}", type="string", default=None)
+    elif ini_type == "linelist":
+        parser.addini(_key(name), f"as --aksnet-{name}, one a line", type="linelist", default=[])
+    elif ini_type == "args":
+        parser.addini(_key(name), f"as --aksnet-{name}, by blanks", type="args", default=[])
+
+
+def _key(name: str) -> str:
+    return "aksnet_" + name.replace("-", "_")
+
+
+def flag(config: pytest.Config, name: str) -> bool:
+    """Whether a flag such as "cleanup" was given."""
+    return bool(config.getoption(_key(name)))
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this run. Raises pytest.UsageError for every unknown value."""
+    lab_mode, lab_engine = _lab(config.getoption("aksnet_lab"))
+    kubeconfig = _path(config, "kubeconfig")
+    context = _value(config, "context")
+    faults = tuple(config.getoption("aksnet_lab_fault") or ())
+    if lab_mode:
+        _refuse_with_lab(config)
+    elif faults:
+        raise pytest.UsageError(
+            f"--aksnet-lab-fault={faults[0]} needs the lab: add --aksnet-lab, or leave it out"
+        )
+    report_dir = _path(config, "report-dir")
+    if report_dir is None and (lab_mode or kubeconfig or context):
+        report_dir = config.invocation_params.dir / DEFAULT_REPORT_DIR
+    return Settings(
+        kubeconfig=str(kubeconfig) if kubeconfig else None,
+        context=context,
+        lab_mode=lab_mode,
+        lab_engine=lab_engine,
+        lab_faults=faults,
+        site_file=_site_file(config),
+        profile=_profile(_list(config, "profile")),
+        resource_id=_value(config, "resource-id"),
+        cloud=_choice(config, "cloud", CLOUDS, "public"),
+        image=_value(config, "image") or DEFAULT_IMAGE,
+        image_pull_secret=_value(config, "image-pull-secret"),
+        node_selector=_value(config, "node-selector"),
+        max_nodes=_positive(config, "max-nodes"),
+        allowed=_allowed(config, is_lab=bool(lab_mode)),
+        keep=_choice(config, "keep", KEEP, "never"),
+        report_dir=report_dir,
+        baseline=_path(config, "baseline"),
+        save_baseline=_path(config, "save-baseline"),
+        plan=flag(config, "plan"),
+    )
+
+
+def _value(config: pytest.Config, name: str) -> str | None:
+    given = config.getoption(_key(name))
+    if given is None and name not in _WITHOUT_TWIN:
+        given = config.getini(_key(name))
+    if given is None:
+        return None
+    if not given:
+        raise pytest.UsageError(f"--aksnet-{name} is empty: give a value, or leave it out")
+    return str(given)
+
+
+def _list(config: pytest.Config, name: str) -> Sequence[str]:
+    """The ini twin's values, then those of the command line, which so can overrule them."""
+    return [*config.getini(_key(name)), *(config.getoption(_key(name)) or ())]
+
+
+def _path(config: pytest.Config, name: str) -> Path | None:
+    value = _value(config, name)
+    if value is None:
+        return None
+    base = config.invocation_params.dir
+    if config.getoption(_key(name)) is None and config.inipath is not None:
+        base = config.inipath.parent
+    return base / Path(value).expanduser()
+
+
+def _choice(config: pytest.Config, name: str, choices: Sequence[str], default: str) -> str:
+    value = _value(config, name)
+    if value is None:
+        return default
+    if value not in choices:
+        raise _unknown(name, value, choices)
+    return value
+
+
+def _unknown(name: str, value: str, choices: Sequence[str]) -> pytest.UsageError:
+    return pytest.UsageError(
+        f"--aksnet-{name}={value}: unknown value; choose one of {', '.join(choices)}"
+    )
+
+
+def _positive(config: pytest.Config, name: str) -> int | None:
+    value = _value(config, name)
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) == 0:
+        raise pytest.UsageError(f"--aksnet-{name}={value}: give a whole number from 1 on")
+    return int(value)
+
+
+def _lab(value: str | None) -> tuple[str, str]:
+    if value is None:
+        return "", ""
+    mode, separator, engine = value.partition(":")
+    if mode not in LAB_MODES:
+        hint = (
+            f"; to test {mode}, write the paths before --aksnet-lab" if Path(mode).exists() else ""
+        )
+        raise pytest.UsageError(
+            f"--aksnet-lab={value}: unknown network mode {mode!r}; "
+            f"choose one of {', '.join(LAB_MODES)}{hint}"
+        )
+    if separator and engine not in LAB_ENGINES:
+        raise pytest.UsageError(
+            f"--aksnet-lab={value}: unknown policy engine {engine!r}; "
+            f"choose one of {', '.join(LAB_ENGINES)}"
+        )
+    return mode, engine or LAB_ENGINES[0]
+
+
+def _refuse_with_lab(config: pytest.Config) -> None:
+    for name in ("kubeconfig", "context"):
+        if config.getoption(_key(name)) is not None:
+            raise pytest.UsageError(
+                f"--aksnet-{name} and --aksnet-lab exclude each other: "
+                "choose the cluster or the embedded lab"
+            )
+
+
+def _site_file(config: pytest.Config) -> Path | None:
+    named = _path(config, "config")
+    if named is not None:
+        return named
+    default = config.rootpath / DEFAULT_SITE_FILE
+    return default if default.is_file() else None
+
+
+def _profile(pairs: Sequence[str]) -> Mapping[str, str]:
+    if not pairs:
+        return {}
+    from pytest_aksnet.model.profile import FACTS
+
+    facts = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not value:
+            raise pytest.UsageError(f"--aksnet-profile={pair}: write it as KEY=VALUE")
+        if key not in FACTS:
+            raise pytest.UsageError(
+                f"--aksnet-profile={pair}: unknown fact {key!r}; choose one of {', '.join(FACTS)}"
+            )
+        facts[key] = value
+    return facts
+
+
+def _allowed(config: pytest.Config, *, is_lab: bool) -> frozenset[str]:
+    allow = frozenset(_list(config, "allow"))
+    forbid = frozenset(_list(config, "forbid"))
+    for name, classes in (("allow", allow), ("forbid", forbid)):
+        for value in sorted(classes - ACTION_CLASSES):
+            raise _unknown(name, value, sorted(ACTION_CLASSES))
+    for value in sorted(allow & forbid):
+        raise pytest.UsageError(
+            f"--aksnet-allow={value} and --aksnet-forbid={value} contradict each other: drop one"
+        )
+    base = ACTION_CLASSES if is_lab else ALLOWED_BY_DEFAULT
+    return (base | allow) - forbid

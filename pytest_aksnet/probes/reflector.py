@@ -1,0 +1,116 @@
+"""The script that runs as the main process of every netshoot pod, and the argv that starts it.
+
+It answers any HTTP request, and any UDP datagram on the same port, with the source address that
+it saw and with its own name. It runs on the Python (3.8 or later) of the image, imports nothing
+of ours, and is process 1 of its container: it stays trivial, and no client can end it.
+"""
+
+PORT = 8080
+
+SCRIPT = r"""
+import json, os, selectors, signal, socket, struct, sys, time
+
+PORT = int(sys.argv[1])
+NAME = {"pod": os.environ.get("POD_NAME", ""), "node": os.environ.get("NODE_NAME", "")}
+IPV6_RECVPKTINFO, IPV6_PKTINFO, IP_PKTINFO = 49, 50, 8
+MAX_REQUEST, MAX_OPEN, IDLE_S = 16384, 512, 10
+poll = selectors.DefaultSelector()
+clients = {}
+
+
+def answer(peer):
+    body = dict(NAME, source=peer[0].split("%")[0], source_port=peer[1])
+    return json.dumps(body).encode() + b"\n"
+
+
+def listen(family, kind, host):
+    sock = socket.socket(family, kind)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    if kind == socket.SOCK_DGRAM:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+    sock.bind((host, PORT))
+    if kind == socket.SOCK_STREAM:
+        sock.listen(128)
+    sock.setblocking(False)
+    poll.register(sock, selectors.EVENT_READ, accept if kind == socket.SOCK_STREAM else echo)
+
+
+def echo(sock):
+    data, ancillary, _, peer = sock.recvmsg(2048, 256)
+    reply_from = []
+    for level, kind, info in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            asked = struct.unpack("I4s4s", info[:12])[2]
+            reply_from.append((level, kind, struct.pack("I4s4s", 0, asked, bytes(4))))
+        elif level == socket.IPPROTO_IPV6 and kind == IPV6_PKTINFO:
+            reply_from.append((level, kind, info))
+    sock.sendmsg([answer(peer)], reply_from, 0, peer)
+
+
+def accept(sock):
+    client, peer = sock.accept()
+    client.setblocking(False)
+    if len(clients) >= MAX_OPEN:
+        client.close()
+        return
+    clients[client] = [peer, b"", time.monotonic()]
+    poll.register(client, selectors.EVENT_READ, serve)
+
+
+def serve(client):
+    peer, request, _ = clients[client]
+    data = client.recv(4096)
+    request += data
+    clients[client][1] = request
+    if data and b"\r\n\r\n" not in request and len(request) < MAX_REQUEST:
+        return
+    if b"\r\n\r\n" in request:
+        body = answer(peer)
+        head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        head += "Content-Length: %d\r\n\r\n" % len(body)
+        client.send(head.encode() + (b"" if request.startswith(b"HEAD ") else body))
+    close(client)
+
+
+def close(client):
+    if clients.pop(client, None) is not None:
+        poll.unregister(client)
+        client.close()
+
+
+def end(*_):
+    os._exit(0)
+
+
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGINT, end)
+listen(socket.AF_INET, socket.SOCK_STREAM, "0.0.0.0")
+listen(socket.AF_INET, socket.SOCK_DGRAM, "0.0.0.0")
+try:
+    listen(socket.AF_INET6, socket.SOCK_STREAM, "::")
+    listen(socket.AF_INET6, socket.SOCK_DGRAM, "::")
+except OSError as no_ipv6:
+    print("IPv4 only: %s" % no_ipv6, flush=True)
+print("reflector on port %d" % PORT, flush=True)
+while True:
+    for key, _ in poll.select(5):
+        try:
+            key.data(key.fileobj)
+        except BlockingIOError:
+            pass
+        except Exception:  # whatever one client does, the process that is the pod lives on
+            close(key.fileobj)
+    idle = time.monotonic() - IDLE_S
+    for client in [c for c, (_, _, since) in clients.items() if since < idle]:
+        close(client)
+"""
+
+
+def argv(port: int = PORT) -> tuple[str, ...]:
+    """The pod's command. POD_NAME and NODE_NAME in its environment are the name it gives."""
+    return ("python3", "-u", "-c", SCRIPT, str(port))

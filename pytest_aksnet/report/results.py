@@ -1,0 +1,185 @@
+"""results.jsonl, a line per check as soon as it ends, and results.json at the end of the run.
+
+The dataclasses here are the one definition of results.json; `schema` makes the tracked JSON
+schema from them. Any process of a run may append lines; only the controller writes results.json.
+"""
+
+import fcntl
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_aksnet.model.profile import NetworkProfile
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Severity
+from pytest_aksnet.report.baseline import Worse
+from pytest_aksnet.report.serialisation import to_json
+
+RESULTS_FILE = "results.json"
+LINES_FILE = "results.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """The run. Times are ISO 8601 in UTC; `lab` is MODE:ENGINE, empty on a live cluster."""
+
+    id: str
+    started: str
+    ended: str
+    tool: str
+    version: str
+    target: Literal["lab", "live"]
+    lab: str
+    lab_faults: tuple[str, ...]
+    exit_status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeInfo:
+    """A node that took part."""
+
+    name: str
+    pool: str
+    zone: str
+    instance_type: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterInfo:
+    """The cluster, as far as it was reached: `server` is empty where it never was."""
+
+    server: str
+    context: str
+    nodes: tuple[NodeInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFact:
+    """A fact of the network profile: a value with its source, or why it is unknown."""
+
+    value: str | None
+    source: str
+    conflicts: tuple[str, ...]
+    unknown: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Counts by outcome. `partial`: some check gave no verdict, so this is no full conformance."""
+
+    total: int
+    passed: int
+    failed: int
+    inconclusive: int
+    skipped: int
+    error: int
+    partial: bool
+    worse_than_baseline: tuple[Worse, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """The whole of results.json."""
+
+    schema: Literal["pytest-aksnet/results/1"]
+    run: RunInfo
+    cluster: ClusterInfo
+    profile: Mapping[str, ProfileFact]
+    summary: Summary
+    checks: tuple[CheckRecord, ...]
+
+
+def profile_facts(profile: NetworkProfile) -> dict[str, ProfileFact]:
+    """Every fact, known or not, as results.json shows it."""
+    facts = {
+        name: ProfileFact(
+            value=fact.value, source=fact.source, conflicts=tuple(fact.conflicts), unknown=""
+        )
+        for name, fact in profile.facts.items()
+    }
+    for name, why in profile.unknown.items():
+        if name not in facts:
+            facts[name] = ProfileFact(value=None, source="", conflicts=(), unknown=why)
+    return dict(sorted(facts.items()))
+
+
+def summarise(records: Sequence[CheckRecord], worse: Sequence[Worse]) -> Summary:
+    """The counts over all checks."""
+    counts = Counter(record.outcome for record in records)
+    return Summary(
+        total=len(records),
+        passed=counts[CheckOutcome.PASSED],
+        failed=counts[CheckOutcome.FAILED],
+        inconclusive=counts[CheckOutcome.INCONCLUSIVE],
+        skipped=counts[CheckOutcome.SKIPPED],
+        error=counts[CheckOutcome.ERROR],
+        partial=any(
+            counts[outcome]
+            for outcome in (CheckOutcome.INCONCLUSIVE, CheckOutcome.SKIPPED, CheckOutcome.ERROR)
+        ),
+        worse_than_baseline=tuple(worse),
+    )
+
+
+class ResultsLog:
+    """results.jsonl. Lines are appended whole under a lock: xdist workers share the file."""
+
+    def __init__(self, report_dir: Path) -> None:
+        self._path = report_dir / LINES_FILE
+
+    def start(self) -> None:
+        """Begin a new run: the lines of the last one go. For the controller only."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_bytes(b"")
+
+    def append(self, record: CheckRecord) -> None:
+        """Add a check; its line is on disk when this returns."""
+        line = json.dumps(to_json(record), ensure_ascii=False) + "\n"
+        descriptor = os.open(
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
+        )
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.write(descriptor, line.encode("utf-8", "replace"))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self) -> tuple[CheckRecord, ...]:
+        """Every check so far, by id and node id. A line cut by a crash is left out."""
+        records = []
+        if self._path.exists():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                try:
+                    records.append(record_from_json(json.loads(line)))
+                except json.JSONDecodeError:
+                    continue
+        return tuple(sorted(records, key=lambda record: (record.id, record.nodeid)))
+
+
+def record_from_json(line: Mapping[str, object]) -> CheckRecord:
+    """The reverse of `to_json` for a check."""
+    fields: dict[str, object] = dict(line)
+    fields["severity"] = Severity(fields["severity"])
+    fields["outcome"] = CheckOutcome(fields["outcome"])
+    for name in ("controls", "observations", "warnings"):
+        value = fields[name]
+        fields[name] = tuple(value) if isinstance(value, list) else ()
+    return CheckRecord(**fields)  # type: ignore[arg-type]
+
+
+def write_results(report_dir: Path, results: Results) -> Path:
+    """Write results.json: to a temporary file first, so that no reader sees half of it."""
+    path = report_dir / RESULTS_FILE
+    temporary = path.with_suffix(".json.partial")
+    with temporary.open("w", encoding="utf-8", errors="replace") as file:
+        json.dump(to_json(results), file, indent=1, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return path

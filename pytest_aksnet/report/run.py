@@ -1,0 +1,121 @@
+"""The report of one run as the controller keeps it: what was learnt, and the files at the end."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_aksnet.model.record import CheckOutcome
+from pytest_aksnet.report.baseline import compare, save_baseline
+from pytest_aksnet.report.results import (
+    ClusterInfo,
+    NodeInfo,
+    ProfileFact,
+    Results,
+    ResultsLog,
+    RunInfo,
+    summarise,
+    write_results,
+)
+from pytest_aksnet.report.serialisation import timestamp
+
+TOOL = "pytest-aksnet"
+
+
+class RunReport:
+    """Collects what the processes of a run have learnt; `finish` writes results.json.
+
+    `lab` is MODE:ENGINE, empty on a live cluster.
+    """
+
+    def __init__(
+        self,
+        *,
+        report_dir: Path,
+        run_id: str,
+        version: str,
+        lab: str,
+        lab_faults: tuple[str, ...],
+        baseline: Mapping[str, CheckOutcome] | None,
+        save_baseline_to: Path | None,
+    ) -> None:
+        self.report_dir = report_dir
+        self.run_id = run_id
+        self.lab = lab
+        self.cluster = ClusterInfo(server="", context="", nodes=())
+        self.profile: Mapping[str, ProfileFact] = {}
+        self.log = ResultsLog(report_dir)
+        self.results: Results | None = None
+        self._version = version
+        self._lab_faults = lab_faults
+        self._started = time.time()
+        self._begun = False
+        self._baseline = baseline
+        self._save_baseline_to = save_baseline_to
+
+    def begin(self) -> None:
+        """Start results.jsonl anew, once, when the first test is about to run."""
+        if not self._begun:
+            self._begun = True
+            self.log.start()
+
+    def learn(self, cluster: ClusterInfo, profile: Mapping[str, ProfileFact]) -> None:
+        """Take over what a process read from the cluster; all read the same."""
+        self.cluster = cluster
+        self.profile = profile
+
+    def finish(self, exit_status: int) -> Results:
+        """Write results.json, and the baseline if asked for. Raises SettingsError as it does."""
+        records = self.log.read() if self._begun else ()
+        worse = compare(self._baseline, records) if self._baseline is not None else ()
+        self.results = Results(
+            schema="pytest-aksnet/results/1",
+            run=RunInfo(
+                id=self.run_id,
+                started=timestamp(self._started),
+                ended=timestamp(time.time()),
+                tool=TOOL,
+                version=self._version,
+                target="lab" if self.lab else "live",
+                lab=self.lab,
+                lab_faults=self._lab_faults,
+                exit_status=exit_status,
+            ),
+            cluster=self.cluster,
+            profile=self.profile,
+            summary=summarise(records, worse),
+            checks=records,
+        )
+        write_results(self.report_dir, self.results)
+        if self._save_baseline_to is not None:
+            save_baseline(self._save_baseline_to, self.run_id, records)
+        return self.results
+
+
+def cluster_from_json(value: Mapping[str, object]) -> ClusterInfo:
+    """The reverse of `to_json`: what an xdist worker sent."""
+    nodes = value["nodes"]
+    return ClusterInfo(
+        server=str(value["server"]),
+        context=str(value["context"]),
+        nodes=tuple(
+            NodeInfo(**{**node, "addresses": tuple(node["addresses"])})
+            for node in (nodes if isinstance(nodes, list) else ())
+        ),
+    )
+
+
+def profile_from_json(value: Mapping[str, Mapping[str, object]]) -> dict[str, ProfileFact]:
+    """The reverse of `to_json`: what an xdist worker sent."""
+    return {
+        name: ProfileFact(
+            value=None if fact["value"] is None else str(fact["value"]),
+            source=str(fact["source"]),
+            conflicts=_strings(fact["conflicts"]),
+            unknown=str(fact["unknown"]),
+        )
+        for name, fact in value.items()
+    }
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()

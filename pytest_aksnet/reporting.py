@@ -1,0 +1,118 @@
+"""The glue between a pytest run and its report: what is switched on, fed, finished and shown."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+import pytest
+
+from pytest_aksnet.model.errors import AksnetError
+from pytest_aksnet.options import Settings
+from pytest_aksnet.report.baseline import load_baseline
+from pytest_aksnet.report.html import HTML_FILE, STYLE_FILE, HtmlReport
+from pytest_aksnet.report.results import Results
+from pytest_aksnet.report.run import RunReport, cluster_from_json, profile_from_json
+
+JUNIT_FILE = "junit.xml"
+_HTML_OF_OURS = "aksnet-html"
+# Where pytest and pytest-html define what writes their files at the end of a session.
+_WRITERS = ("pytest_html.", "_pytest.junitxml")
+
+
+def start(config: pytest.Config, settings: Settings, run_id: str) -> RunReport:
+    """Switch on what writes into the report directory. Raises pytest.UsageError."""
+    assert settings.report_dir is not None
+    try:
+        baseline = load_baseline(settings.baseline) if settings.baseline else None
+        settings.report_dir.mkdir(parents=True, exist_ok=True)
+    except AksnetError as error:
+        raise pytest.UsageError(str(error)) from error
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--aksnet-report-dir={settings.report_dir}: cannot be made ({error.strerror}); "
+            "name a folder that can be written"
+        ) from error
+    report = RunReport(
+        report_dir=settings.report_dir,
+        run_id=run_id,
+        version=metadata.version("pytest-aksnet"),
+        lab=settings.lab,
+        lab_faults=settings.lab_faults,
+        baseline=baseline,
+        save_baseline_to=settings.save_baseline,
+    )
+    if not getattr(config.option, "xmlpath", None):
+        config.option.xmlpath = str(settings.report_dir / JUNIT_FILE)
+    if config.pluginmanager.hasplugin("html"):
+        if not config.option.htmlpath:
+            config.option.htmlpath = str(settings.report_dir / HTML_FILE)
+            config.option.self_contained_html = True
+        config.option.css = [*config.option.css, str(STYLE_FILE)]
+        html = HtmlReport(report, lambda: _finished(report))
+        config.pluginmanager.register(html, _HTML_OF_OURS)
+    return report
+
+
+def _finished(report: RunReport) -> Results:
+    assert report.results is not None, "the results are written before the page"
+    return report.results
+
+
+def call_off(config: pytest.Config) -> None:
+    """Take back `start`: a run that could not begin leaves the last run's report alone."""
+    for plugin in config.pluginmanager.get_plugins():
+        if type(plugin).__module__.startswith(_WRITERS):
+            config.pluginmanager.unregister(plugin)
+
+
+def learn(report: RunReport, learnt: Mapping[str, str]) -> None:
+    """Take over what a process read from the cluster, as `AksnetSession.learnt` packs it."""
+    if "cluster" in learnt:
+        report.learn(
+            cluster_from_json(json.loads(learnt["cluster"])),
+            profile_from_json(json.loads(learnt["profile"])),
+        )
+
+
+def finish(config: pytest.Config, report: RunReport, exit_status: int) -> None:
+    """Write the results; a problem with that is one line, not the end of pytest."""
+    try:
+        report.finish(exit_status)
+    except AksnetError as error:
+        config.issue_config_time_warning(pytest.PytestWarning(str(error)), 2)
+
+
+def show_inconclusive(
+    terminal: pytest.TerminalReporter, reports: Sequence[pytest.TestReport]
+) -> None:
+    """What pytest's own summary does not list: it knows no inconclusive outcome."""
+    if not reports or terminal.no_summary:
+        return
+    terminal.section("INCONCLUSIVE: could not look, so neither passed nor failed", yellow=True)
+    for report in reports:
+        terminal.write_sep("_", report.head_line or report.nodeid, yellow=True, bold=True)
+        terminal.write_line(str(report.longrepr))
+    terminal.section("inconclusive checks", yellow=True)
+    for report in reports:
+        first_line = str(report.longrepr).partition("\n")[0]
+        terminal.write("INCONCLUSIVE", yellow=True)
+        terminal.write_line(f" {report.nodeid} - {first_line}")
+
+
+def show_files(terminal: pytest.TerminalReporter, report: RunReport) -> None:
+    """What got worse, and where the report lies."""
+    results = report.results
+    if results is None:
+        return
+    worse = results.summary.worse_than_baseline
+    if worse:
+        terminal.section("worse than the baseline", red=True)
+        for entry in worse:
+            terminal.write_line(
+                f"{entry.check}: {entry.before.value} before, {entry.now.value} now"
+                f" - {entry.reason}"
+            )
+    where = os.path.relpath(report.report_dir, terminal.config.invocation_params.dir)
+    label = f" of the embedded lab ({report.lab})" if report.lab else ""
+    terminal.write_line(f"aksnet: report{label} of run {report.run_id} in {where}/")

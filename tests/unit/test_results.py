@@ -1,0 +1,176 @@
+"""Results: lines that survive, a schema that fits, a comparison that says what got worse."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_aksnet.model.errors import SettingsError
+from pytest_aksnet.model.profile import Fact, NetworkProfile
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Severity
+from pytest_aksnet.report.baseline import compare, load_baseline, save_baseline
+from pytest_aksnet.report.results import ClusterInfo, NodeInfo, ResultsLog, profile_facts
+from pytest_aksnet.report.run import RunReport, cluster_from_json, profile_from_json
+from pytest_aksnet.report.schema import results_adapter, schema_text
+from pytest_aksnet.report.serialisation import to_json
+
+SCHEMA_FILE = Path(__file__).parents[2] / "reports" / "results.schema.json"
+
+RECORD = CheckRecord(
+    id="dns.name",
+    nodeid="dns/test_dns.py::test_name[node-1]",
+    title="A name resolves.",
+    feature="dns",
+    severity=Severity.MAJOR,
+    controls=("CIS 1",),
+    outcome=CheckOutcome.PASSED,
+    reason="resolves",
+    duration_s=0.5,
+    attempts=1,
+    observations=({"kind": "DnsAnswer", "addresses": ["10.0.0.1"]},),
+    evidence="evidence/run1/dns.name.node-1",
+)
+PROFILE = NetworkProfile(
+    facts={"mode": Fact(value="overlay", source="node label", conflicts=("ARM: kubenet",))},
+    unknown={"egress-ips": "nothing in the cluster says it"},
+)
+CLUSTER = ClusterInfo(
+    server="https://127.0.0.1:6443",
+    context="aksnet-lab",
+    nodes=(
+        NodeInfo(
+            name="node-1",
+            pool="user",
+            zone="1",
+            instance_type="Standard_F2s_v2",
+            addresses=("10.224.0.4",),
+        ),
+    ),
+)
+
+
+def run_report(folder: Path, baseline: dict[str, CheckOutcome] | None = None) -> RunReport:
+    report = RunReport(
+        report_dir=folder,
+        run_id="run1",
+        version="0.1.0",
+        lab="overlay:calico",
+        lab_faults=("nic-without-vf",),
+        baseline=baseline,
+        save_baseline_to=folder / "saved.json",
+    )
+    report.begin()
+    report.learn(CLUSTER, profile_facts(PROFILE))
+    return report
+
+
+def test_the_tracked_schema_is_the_one_of_the_code() -> None:
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), (
+        "write it anew: python -m pytest_aksnet.report.schema > reports/results.schema.json"
+    )
+
+
+def test_results_fit_their_schema_to_the_last_key(tmp_path: Path) -> None:
+    report = run_report(tmp_path, {"dns.name": CheckOutcome.PASSED})
+    report.log.append(RECORD)
+    report.log.append(
+        replace(RECORD, id="dns.other", outcome=CheckOutcome.FAILED, reason="does not")
+    )
+    report.finish(1)
+    text = (tmp_path / "results.json").read_text(encoding="utf-8")
+    adapter = results_adapter()
+    assert adapter.dump_python(adapter.validate_json(text), mode="json") == json.loads(text)
+
+
+def test_results_say_what_they_are_about(tmp_path: Path) -> None:
+    report = run_report(tmp_path)
+    report.log.append(RECORD)
+    report.log.append(replace(RECORD, id="z", outcome=CheckOutcome.INCONCLUSIVE))
+    report.finish(1)
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert list(results) == ["schema", "run", "cluster", "profile", "summary", "checks"]
+    assert results["run"]["target"] == "lab"
+    assert results["run"]["lab_faults"] == ["nic-without-vf"]
+    assert results["profile"]["mode"]["source"] == "node label"
+    assert results["profile"]["egress-ips"]["value"] is None
+    assert results["summary"]["passed"] == 1
+    assert results["summary"]["inconclusive"] == 1
+    assert results["summary"]["partial"] is True
+
+
+def test_a_new_run_forgets_the_lines_of_the_last_one(tmp_path: Path) -> None:
+    ResultsLog(tmp_path).append(RECORD)
+    report = run_report(tmp_path)
+    assert report.log.read() == ()
+
+
+def test_a_run_that_never_began_leaves_the_lines_of_the_last_one(tmp_path: Path) -> None:
+    log = ResultsLog(tmp_path)
+    log.append(RECORD)
+    assert log.read() == (RECORD,)
+
+
+def test_a_line_cut_by_a_crash_is_left_out(tmp_path: Path) -> None:
+    log = ResultsLog(tmp_path)
+    log.append(RECORD)
+    with (tmp_path / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"id": "dns.ha')
+    assert log.read() == (RECORD,)
+
+
+def test_what_a_worker_sends_arrives_whole() -> None:
+    cluster = json.loads(json.dumps(to_json(CLUSTER)))
+    profile = json.loads(json.dumps(to_json(profile_facts(PROFILE))))
+    assert cluster_from_json(cluster) == CLUSTER
+    assert profile_from_json(profile) == profile_facts(PROFILE)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_worse"),
+    [
+        (CheckOutcome.PASSED, CheckOutcome.FAILED, True),
+        (CheckOutcome.PASSED, CheckOutcome.INCONCLUSIVE, True),
+        (CheckOutcome.PASSED, CheckOutcome.SKIPPED, True),
+        (CheckOutcome.INCONCLUSIVE, CheckOutcome.FAILED, True),
+        (CheckOutcome.FAILED, CheckOutcome.FAILED, False),
+        (CheckOutcome.FAILED, CheckOutcome.PASSED, False),
+    ],
+)
+def test_worse_is_worse(before: CheckOutcome, now: CheckOutcome, is_worse: bool) -> None:
+    worse = compare({"dns.name[node-1]": before}, [replace(RECORD, outcome=now)])
+    assert bool(worse) is is_worse
+
+
+def test_a_new_node_is_compared_with_the_worst_of_the_old_ones() -> None:
+    baseline = {
+        "dns.name[old-1]": CheckOutcome.PASSED,
+        "dns.name[old-2]": CheckOutcome.INCONCLUSIVE,
+    }
+    failed = replace(RECORD, outcome=CheckOutcome.FAILED)
+    inconclusive = replace(RECORD, outcome=CheckOutcome.INCONCLUSIVE)
+    assert compare(baseline, [failed])[0].before is CheckOutcome.INCONCLUSIVE
+    assert compare(baseline, [inconclusive]) == ()
+
+
+def test_a_new_check_is_not_worse() -> None:
+    assert compare({}, [replace(RECORD, outcome=CheckOutcome.FAILED)]) == ()
+
+
+def test_a_saved_baseline_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "baseline.json"
+    save_baseline(path, "run1", [RECORD])
+    assert load_baseline(path) == {"dns.name[node-1]": CheckOutcome.PASSED}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "x", "outcomes": {}}'])
+def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "baseline.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match="--aksnet-save-baseline wrote"):
+        load_baseline(path)
+
+
+def test_a_missing_baseline_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_baseline(tmp_path / "missing.json")
