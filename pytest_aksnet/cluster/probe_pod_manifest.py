@@ -5,7 +5,7 @@ a short grace, and an end of its own if whoever started it dies.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,18 +32,17 @@ class Readiness(enum.Enum):
 class ProbePodRequest:
     """One pod that is wanted.
 
-    `port` is where its main process listens, 0 where it does not. `$(PORT)`, `$(POD_NAME)`,
-    `$(POD_IP)` and `$(NODE_NAME)` in `command` are filled in by the kubelet, which also gives them
-    as environment variables. `host_port_choices` are further ports for a host-network pod whose
-    port is taken on its node. With `capabilities` the pod runs as root with just these.
-    `lifetime_s` is after how many seconds the pod ends by itself.
+    `command` gives the main process's argv for a port; it finds POD_NAME, POD_IP and NODE_NAME in
+    its environment. `port` is where it listens, 0 where it does not. `host_port_choices` are
+    further ports for a host-network pod whose port is taken on its node. With `capabilities` the
+    pod runs as root with just these. `lifetime_s` is after how many seconds the pod ends by itself.
     """
 
     namespace: str
     name: str
     node: str
     image: str
-    command: tuple[str, ...]
+    command: Callable[[int], Sequence[str]]
     port: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -107,8 +106,9 @@ def _container(request: ProbePodRequest, port: int) -> Json:
         "name": CONTAINER,
         "image": request.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": list(request.command),
-        "env": [*environment, {"name": "PORT", "value": str(port)}],
+        # The kubelet expands $(NAME) in a command; a doubled $ is a plain one.
+        "command": [word.replace("$", "$$") for word in request.command(port)],
+        "env": environment,
         "resources": {
             "requests": {"cpu": "10m", "memory": "32Mi"},
             "limits": {"memory": "512Mi"},

@@ -197,5 +197,9 @@ def default_spec(mode: str, engine: str) -> LabSpec:
                 public_ip="203.0.113.90",
             ),
         ),
-        public_names={"www.example.com": "203.0.113.80", "example.com": "203.0.113.80"},
+        public_names={
+            "www.example.com": "203.0.113.80",
+            "example.com": "203.0.113.80",
+            "mcr.microsoft.com": "203.0.113.80",
+        },
     )

@@ -27,6 +27,15 @@ class Site:
     throughput_floor_gbps: float | None = None
     max_mbps: dict[str, int] = field(default_factory=dict)
 
+    def need_private_names(self) -> tuple[PrivateName, ...]:
+        """The names behind private endpoints. Raises FactUnknown where none is listed."""
+        if not self.private_names:
+            raise FactUnknown(
+                "no name behind a private endpoint is known; list them as [[private_names]] name, "
+                "port, addresses in the file of --aksnet-config (default aksnet.toml)"
+            )
+        return self.private_names
+
     def need_vnet_vm(self) -> Endpoint:
         """The VM in the VNet. Raises FactUnknown with the key to set."""
         return _need(

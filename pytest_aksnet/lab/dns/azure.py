@@ -49,11 +49,6 @@ class AzureDns:
             self._private.setdefault(endpoint.zone, {})[endpoint.privatelink_fqdn] = endpoint.ip
         self.linked: set[str] = set(self._private)
 
-    @property
-    def zones(self) -> tuple[str, ...]:
-        """The private zones there are, linked or not."""
-        return tuple(self._private)
-
     def link(self, zone: str) -> None:
         """Link a private zone to the virtual network. Raises KeyError where there is none."""
         _ = self._private[zone]

@@ -38,9 +38,8 @@ class LoggedQuery:
 class DnsServer:
     """Serves a resolver on port 53 of one network namespace. `log` holds the latest queries."""
 
-    def __init__(self, resolver: Resolver, *, recursion_available: bool = True) -> None:
+    def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._recursion_available = recursion_available
         self._server: asyncio.Server | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,7 +103,7 @@ class DnsServer:
         except (asyncio.IncompleteReadError, TimeoutError, ConnectionError):
             return
         finally:
-            writer.transport.abort() if writer.is_closing() else writer.close()
+            writer.close()
 
     async def _reply(self, wire: bytes, client: str, transport: str) -> bytes | None:
         """The reply to one message; None for what gets none (RFC 1035: never answer an answer)."""
@@ -117,7 +116,7 @@ class DnsServer:
             return None
         refusal = _refusal(query)
         if refusal is not None:
-            return _pack(query, Answer(rcode=refusal), self._recursion_available, 0)
+            return _pack(query, Answer(rcode=refusal), _LARGEST_MESSAGE)
         options = [r for r in query.ar if r.rtype == QTYPE.OPT]
         # An OPT record carries the sender's buffer size in its class field.
         size = max(_CLASSIC_UDP, int(options[0].rclass)) if options else _CLASSIC_UDP
@@ -136,7 +135,7 @@ class DnsServer:
             )
         )
         limit = size if transport == "udp" else _LARGEST_MESSAGE
-        return _pack(query, answer, self._recursion_available, limit, edns=bool(options))
+        return _pack(query, answer, limit, edns=bool(options))
 
 
 class _Udp(asyncio.DatagramProtocol):
@@ -169,10 +168,8 @@ def _format_error(wire: bytes) -> bytes | None:
     return packed
 
 
-def _pack(
-    query: DNSRecord, answer: Answer, recursion_available: bool, limit: int, *, edns: bool = False
-) -> bytes:
-    """The reply's bytes, cut to `limit` (0: no limit) with TC set where they are too many."""
+def _pack(query: DNSRecord, answer: Answer, limit: int, *, edns: bool = False) -> bytes:
+    """The reply's bytes, cut to `limit` with TC set where they are too many."""
     reply = DNSRecord(
         DNSHeader(
             id=query.header.id,
@@ -180,7 +177,7 @@ def _pack(
             opcode=query.header.opcode,
             aa=int(answer.authoritative),
             rd=query.header.rd,
-            ra=int(recursion_available),
+            ra=1,
             tc=int(answer.truncated),
             rcode=answer.rcode,
         ),
@@ -192,7 +189,7 @@ def _pack(
     options = [EDNS0(udp_len=max(limit, _CLASSIC_UDP))] if edns else []
     reply.ar += options
     packed: bytes = reply.pack()
-    if not limit or len(packed) <= limit:
+    if len(packed) <= limit:
         return packed
     reply.ar = options
     packed = reply.pack()

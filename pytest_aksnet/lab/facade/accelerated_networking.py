@@ -27,6 +27,8 @@ from pytest_aksnet.lab.spec import NodeSpec
 
 # Names as udev derives them from the adapter's PCI domain (0x9a50, 0x7870) and slot.
 VF_NAMES = {"mlx5_core": "enP39504s1", "mana": "enP30832s1"}
+# Far from the indices that the network gives to the links it makes in a node.
+_VF_INDEX = 1 << 20
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -93,7 +95,8 @@ class AcceleratedNetworking:
         # addrgenmode none: not even a link-local address, so that nothing is ever sent on it.
         _ip(
             machine.netns_fd,
-            f"link add {name} address {node.mac} type veth peer name {peer} netns {far_end}",
+            f"link add {name} index {_VF_INDEX} address {node.mac}"
+            f" type veth peer name {peer} netns {far_end}",
             f"link set {name} addrgenmode none",
             f"link set {name} up",
         )

@@ -1,0 +1,34 @@
+"""Bandwidth between nodes and between pods, one pair at a time, each run bounded."""
+
+import pytest
+
+from pytest_aksnet.factories import IperfFactory, NetshootFactory
+from pytest_aksnet.model.peers import NodeRef
+
+
+@pytest.mark.aksnet(
+    id="accelerated-networking.throughput-between-nodes",
+    feature="accelerated-networking",
+    severity="major",
+)
+def test_throughput_between_nodes(
+    node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, iperf: IperfFactory
+) -> None:
+    """Two nodes reach the share of their documented bandwidth that accelerated networking gives."""
+    source, target = node_pair
+    hosts = netshoot.on_each(node_pair, host_network=True)
+    hosts[0].assert_throughput_gbps(iperf(on=target, host_network=True), hosts=hosts)
+
+
+@pytest.mark.aksnet(
+    id="accelerated-networking.pod-like-host", feature="accelerated-networking", severity="minor"
+)
+def test_pod_like_host(
+    node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, iperf: IperfFactory
+) -> None:
+    """Pods on two nodes reach nearly the bandwidth that their nodes reach."""
+    source, target = node_pair
+    host = netshoot(on=source, host_network=True).measure_throughput(
+        iperf(on=target, host_network=True)
+    )
+    netshoot(on=source).assert_throughput_like_host(iperf(on=target), host)

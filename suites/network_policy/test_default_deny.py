@@ -1,0 +1,92 @@
+"""Default deny, as every hardened namespace has it, enforced on every node."""
+
+import pytest
+
+from pytest_aksnet.factories import (
+    Aks,
+    NamespaceFactory,
+    NetshootFactory,
+    NetworkPolicyFactory,
+)
+from pytest_aksnet.model.peers import NodeRef
+
+_CONTROLS = ("CIS AKS 4.4.2", "CIS AKS 5.4.4", "MCSB NS-1")
+_TO_CLUSTER_DNS = {
+    "to": [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+    "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+}
+
+
+@pytest.mark.aksnet(
+    id="network-policy.default-deny-ingress",
+    feature="network-policy",
+    severity="critical",
+    controls=_CONTROLS,
+)
+def test_default_deny_ingress(
+    node: NodeRef,
+    netshoot: NetshootFactory,
+    namespace: NamespaceFactory,
+    network_policy: NetworkPolicyFactory,
+) -> None:
+    """Default deny of ingress keeps pods of other namespaces out, on every node."""
+    locked = namespace()
+    source, target = netshoot(), netshoot(on=node, namespace=locked)
+    source.assert_policy_allows(target)
+    policy = network_policy({"podSelector": {}, "policyTypes": ["Ingress"]}, namespace=locked)
+    source.assert_policy_blocks(target, direction="ingress")
+    policy.delete()
+    source.assert_policy_allows(target)
+
+
+@pytest.mark.aksnet(
+    id="network-policy.default-deny-egress",
+    feature="network-policy",
+    severity="critical",
+    controls=_CONTROLS,
+)
+def test_default_deny_egress(
+    node: NodeRef,
+    netshoot: NetshootFactory,
+    namespace: NamespaceFactory,
+    network_policy: NetworkPolicyFactory,
+) -> None:
+    """Default deny of egress keeps pods in, on every node."""
+    locked = namespace()
+    source, target = netshoot(on=node, namespace=locked), netshoot()
+    source.assert_policy_allows(target)
+    policy = network_policy({"podSelector": {}, "policyTypes": ["Egress"]}, namespace=locked)
+    source.assert_policy_blocks(target, direction="egress")
+    policy.delete()
+    source.assert_policy_allows(target)
+
+
+@pytest.mark.aksnet(
+    id="network-policy.dns-under-egress-deny",
+    feature="network-policy",
+    severity="major",
+    controls=_CONTROLS,
+)
+def test_dns_under_egress_deny(
+    node: NodeRef,
+    netshoot: NetshootFactory,
+    namespace: NamespaceFactory,
+    network_policy: NetworkPolicyFactory,
+    aks: Aks,
+) -> None:
+    """With egress denied but for the cluster's DNS, names resolve and all else is blocked."""
+    locked = namespace()
+    source, target = netshoot(on=node, namespace=locked), netshoot()
+    source.assert_policy_allows(target)
+    network_policy(
+        {"podSelector": {}, "policyTypes": ["Egress"], "egress": [_TO_CLUSTER_DNS]},
+        namespace=locked,
+    )
+    source.assert_policy_blocks(target, direction="egress")
+    api = aks.service("default", "kubernetes")
+    source.assert_resolves(api.fqdn, to=api)

@@ -1,0 +1,131 @@
+"""Options: what they mean, and the one line that names a value that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_aksnet.lab import spec
+from pytest_aksnet.options import LAB_ENGINES, LAB_MODES, SETTINGS_KEY, Settings
+
+
+def settings(pytester: pytest.Pytester, *args: str) -> Settings:
+    return pytester.parseconfigure(*args).stash[SETTINGS_KEY]
+
+
+def test_the_lab_knows_these_modes_and_engines() -> None:
+    assert set(LAB_MODES) == set(spec.MODES)
+    assert set(LAB_ENGINES) == set(spec.ENGINES)
+
+
+def test_nothing_given_means_no_report_and_safe_actions_only(pytester: pytest.Pytester) -> None:
+    read = settings(pytester)
+    assert read.report_dir is None
+    assert not read.is_lab
+    assert read.allowed == {"host-network", "bandwidth"}
+    assert read.keep == "never"
+    assert read.image == "nicolaka/netshoot:v0.13"
+
+
+@pytest.mark.parametrize(
+    ("value", "mode", "engine"),
+    [
+        ("--aksnet-lab", "overlay", "calico"),
+        ("--aksnet-lab=node-subnet", "node-subnet", "calico"),
+        ("--aksnet-lab=overlay:cilium", "overlay", "cilium"),
+    ],
+)
+def test_lab_option(pytester: pytest.Pytester, value: str, mode: str, engine: str) -> None:
+    read = settings(pytester, value)
+    assert (read.lab_mode, read.lab_engine) == (mode, engine)
+    assert read.report_dir == pytester.path / "reports"
+    assert "load-balancer" in read.allowed
+
+
+def test_the_command_line_wins_over_the_ini_file(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        """
+        [pytest]
+        aksnet_report_dir = from-ini
+        aksnet_image = registry.example.com/netshoot:1
+        aksnet_profile =
+            mode=overlay
+            cloud=azure
+        aksnet_allow = load-balancer capture
+        aksnet_keep = failed
+        """
+    )
+    read = settings(pytester, "--aksnet-profile=mode=node-subnet", "--aksnet-keep=always")
+    assert read.report_dir == pytester.path / "from-ini"
+    assert read.image == "registry.example.com/netshoot:1"
+    assert read.profile == {"mode": "node-subnet", "cloud": "azure"}
+    assert {"load-balancer", "capture"} <= read.allowed
+    assert read.keep == "always"
+
+
+def test_relative_ini_paths_start_at_the_ini_file(pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("deep")
+    ini = folder / "pytest.ini"
+    ini.write_text("[pytest]\naksnet_report_dir = ../reports\n", encoding="utf-8")
+    read = settings(pytester, f"-c{ini}")
+    assert read.report_dir is not None
+    assert read.report_dir.resolve() == pytester.path / "reports"
+
+
+def test_the_site_file_is_found_where_it_lies(pytester: pytest.Pytester) -> None:
+    assert settings(pytester).site_file is None
+    Path("aksnet.toml").write_text("", encoding="utf-8")
+    assert settings(pytester).site_file == pytester.path / "aksnet.toml"
+
+
+def test_forbid_takes_away(pytester: pytest.Pytester) -> None:
+    read = settings(pytester, "--aksnet-lab", "--aksnet-forbid=host-network")
+    assert "host-network" not in read.allowed
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["--aksnet-lab=kubenet"], "--aksnet-lab=kubenet: unknown network mode 'kubenet'"),
+        (["--aksnet-lab=overlay:antrea"], "unknown policy engine 'antrea'"),
+        (["--aksnet-lab=overlay:"], "unknown policy engine ''"),
+        (["--aksnet-lab-fault=x"], "--aksnet-lab-fault=x needs the lab"),
+        (["--aksnet-lab", "--aksnet-context=prod"], "exclude each other"),
+        (["--aksnet-profile=mode"], "--aksnet-profile=mode: write it as KEY=VALUE"),
+        (["--aksnet-profile=mood=x"], "unknown fact 'mood'; choose one of mode"),
+        (["--aksnet-allow=everything"], "--aksnet-allow=everything: unknown value"),
+        (["--aksnet-forbid=everything"], "--aksnet-forbid=everything: unknown value"),
+        (["--aksnet-allow=capture", "--aksnet-forbid=capture"], "contradict"),
+        (["--aksnet-keep=sometimes"], "choose one of never, failed, always"),
+        (["--aksnet-cloud=mars"], "choose one of public, usgov, china"),
+        (["--aksnet-max-nodes=0"], "--aksnet-max-nodes=0: give a whole number"),
+        (["--aksnet-max-nodes=two"], "--aksnet-max-nodes=two: give a whole number"),
+        (["--aksnet-image="], "--aksnet-image is empty"),
+        (["--aksnet-report-dir=r", "--aksnet-baseline=no.json"], "--aksnet-baseline="),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_value_is_one_clear_line(
+    pytester: pytest.Pytester, args: list[str], named: str
+) -> None:
+    with pytest.raises(pytest.UsageError) as raised:
+        settings(pytester, *args)
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_paths_eaten_by_the_lab_option_are_explained(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("suites")
+    with pytest.raises(pytest.UsageError, match="write the paths before --aksnet-lab"):
+        settings(pytester, "--aksnet-lab", "suites")
+
+
+def test_a_usage_error_ends_pytest_with_its_exit_code(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("--aksnet-lab=kubenet")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --aksnet-lab=kubenet: unknown network mode*"])
+
+
+def test_print_images_needs_no_cluster(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_subprocess("--aksnet-print-images", "--aksnet-image=mirror/n:1")
+    assert result.ret == 0
+    assert "mirror/n:1" in result.outlines
