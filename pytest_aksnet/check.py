@@ -17,6 +17,7 @@ from pytest_aksnet.model.errors import (
     ControlFailed,
     EnvironmentProblem,
     ExecNotCompleted,
+    FactUnknown,
     Inconclusive,
     ToolMissing,
 )
@@ -345,8 +346,8 @@ class _Run(Generic[Seen]):
         self.looks += 1
         try:
             done = look()
-        except ToolMissing:
-            raise
+        except (ToolMissing, FactUnknown):
+            raise  # another look would say the same
         except Inconclusive as lost:
             self._losses.append(lost)
             if len(self._losses) >= _LOST_LOOKS or (isinstance(lost, _Lost) and lost.final):

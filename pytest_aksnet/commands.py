@@ -7,8 +7,37 @@ import pytest
 from pytest_aksnet.model.errors import AksnetError
 from pytest_aksnet.options import Settings
 
+# A run that still goes on may be as old as this; one that is older has been killed.
+STALE_AFTER_S = 6 * 3600.0
+
 
 def print_images(settings: Settings) -> int:
     """Print the images that a run would pull, one a line. Needs no cluster."""
     sys.stdout.write(f"{settings.image}\n")
     return int(pytest.ExitCode.OK)
+
+
+def cleanup(settings: Settings) -> int:
+    """Remove what killed runs left in the cluster; print what became of it.
+
+    Raises pytest.UsageError where the cluster cannot be reached. Fails where something stays that
+    should have gone.
+    """
+    if settings.is_lab:
+        raise pytest.UsageError(
+            "--aksnet-cleanup: the embedded lab leaves nothing behind; leave out --aksnet-lab"
+        )
+    from pytest_aksnet.cluster.connect import connect
+    from pytest_aksnet.cluster.scope import cleanup_stale
+
+    try:
+        cluster = connect(settings.kubeconfig, settings.context)
+        done = cleanup_stale(cluster, older_than_s=STALE_AFTER_S)
+    except AksnetError as error:
+        raise pytest.UsageError(str(error)) from error
+    lines = [f"removed {name}" for name in done.removed]
+    lines += [f"kept {name}: it is younger than {STALE_AFTER_S / 3600:.0f} h" for name in done.kept]
+    lines += [f"left {name}: {why}" for name, why in done.left.items()]
+    sys.stdout.write("".join(f"{line}\n" for line in lines or ["nothing was left by earlier runs"]))
+    cluster.close()
+    return int(pytest.ExitCode.TESTS_FAILED if done.left else pytest.ExitCode.OK)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
         NetshootFactory,
         NetworkPolicyFactory,
         ServiceFactory,
-        TestScope,
     )
+    from pytest_aksnet.lifetime import TestScope
     from pytest_aksnet.model.peers import NodePool, NodeRef
     from pytest_aksnet.outcomes import CheckState
     from pytest_aksnet.session import AksnetSession
@@ -89,7 +89,7 @@ def aksnet_test(
     request: pytest.FixtureRequest, aksnet_session: "AksnetSession"
 ) -> "Generator[TestScope]":
     """What one test creates, and its engine. Internal."""
-    from pytest_aksnet.factories import TestScope
+    from pytest_aksnet.lifetime import TestScope
 
     scope = TestScope(aksnet_session, request.node.stash[STATE_KEY])
     yield scope

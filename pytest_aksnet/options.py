@@ -7,6 +7,7 @@ file, whichever names them. What is wrong is one `pytest.UsageError` that names 
 remedy.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 
 LAB_MODES = ("overlay", "node-subnet")
 LAB_ENGINES = ("calico", "cilium", "none")
-CLOUDS = ("public", "usgov", "china")
 KEEP = ("never", "failed", "always")
 ALLOWED_BY_DEFAULT = frozenset({"host-network", "bandwidth"})
 FORBIDDEN_BY_DEFAULT = frozenset({"privileged", "load-balancer", "public-ip", "capture"})
@@ -40,8 +40,6 @@ class Settings:
     lab_faults: tuple[str, ...]
     site_file: Path | None
     profile: Mapping[str, str]
-    resource_id: str | None
-    cloud: str
     image: str
     image_pull_secret: str | None
     node_selector: str | None
@@ -82,13 +80,6 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
         "TOML of what is true for this site: private names, egress addresses, floors, "
         f"destinations (default: {DEFAULT_SITE_FILE} in the root directory, if it is there)",
     ),
-    (
-        "resource-id",
-        "ID",
-        "string",
-        "the managed cluster in ARM (default: found from the nodes' providerID)",
-    ),
-    ("cloud", "NAME", "string", f"Azure cloud: {', '.join(CLOUDS)} (default: public)"),
     ("image", "IMAGE", "string", f"netshoot image or mirror (default: {DEFAULT_IMAGE})"),
     ("image-pull-secret", "NAME", "string", "pull secret for it, named in each namespace"),
     ("node-selector", "SELECTOR", "string", "label selector: which nodes take part"),
@@ -185,7 +176,8 @@ def read_settings(config: pytest.Config) -> Settings:
             f"--aksnet-lab-fault={faults[0]} needs the lab: add --aksnet-lab, or leave it out"
         )
     report_dir = _path(config, "report-dir")
-    if report_dir is None and (lab_mode or kubeconfig or context):
+    baseline, save_baseline = _path(config, "baseline"), _path(config, "save-baseline")
+    if report_dir is None and (lab_mode or kubeconfig or context or baseline or save_baseline):
         report_dir = config.invocation_params.dir / DEFAULT_REPORT_DIR
     return Settings(
         kubeconfig=str(kubeconfig) if kubeconfig else None,
@@ -195,8 +187,6 @@ def read_settings(config: pytest.Config) -> Settings:
         lab_faults=faults,
         site_file=_site_file(config),
         profile=_profile(_list(config, "profile")),
-        resource_id=_value(config, "resource-id"),
-        cloud=_choice(config, "cloud", CLOUDS, "public"),
         image=_value(config, "image") or DEFAULT_IMAGE,
         image_pull_secret=_value(config, "image-pull-secret"),
         node_selector=_value(config, "node-selector"),
@@ -204,8 +194,8 @@ def read_settings(config: pytest.Config) -> Settings:
         allowed=_allowed(config, is_lab=bool(lab_mode)),
         keep=_choice(config, "keep", KEEP, "never"),
         report_dir=report_dir,
-        baseline=_path(config, "baseline"),
-        save_baseline=_path(config, "save-baseline"),
+        baseline=baseline,
+        save_baseline=save_baseline,
         plan=flag(config, "plan"),
     )
 
@@ -233,7 +223,7 @@ def _path(config: pytest.Config, name: str) -> Path | None:
     base = config.invocation_params.dir
     if config.getoption(_key(name)) is None and config.inipath is not None:
         base = config.inipath.parent
-    return base / Path(value).expanduser()
+    return Path(os.path.normpath(base / Path(value).expanduser()))
 
 
 def _choice(config: pytest.Config, name: str, choices: Sequence[str], default: str) -> str:

@@ -31,6 +31,8 @@ MARKER = "aksnet"
 RUN_ID_KEY = pytest.StashKey[str]()
 LAB_KEY: "pytest.StashKey[LabProcess]" = pytest.StashKey()
 REPORT_KEY: "pytest.StashKey[RunReport]" = pytest.StashKey()
+CALLED_OFF_KEY = pytest.StashKey[list[object]]()
+WORKER_LOST_KEY = pytest.StashKey[bool]()
 COLLECTION_ERROR_KEY = pytest.StashKey[str]()
 
 
@@ -56,13 +58,13 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Do what needs no test run, and keep a plan in one process."""
     if options.flag(config, "print-images"):
-        from pytest_aksnet import commands
+        from pytest_aksnet.commands import print_images
 
-        return commands.print_images(options.read_settings(config))
+        return print_images(options.read_settings(config))
     if options.flag(config, "cleanup"):
-        from pytest_aksnet import commands
+        from pytest_aksnet.commands import cleanup
 
-        return commands.cleanup(options.read_settings(config))
+        return cleanup(options.read_settings(config))
     if options.flag(config, "plan") and config.pluginmanager.hasplugin("xdist"):
         config.option.numprocesses = 0
         config.option.dist = "no"
@@ -84,9 +86,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN_ID_KEY] = handed.get("run_id") or _new_run_id()
     writes = not settings.plan and not config.option.collectonly
     if settings.report_dir is not None and writes and not _is_worker(config):
-        from pytest_aksnet import reporting
+        from pytest_aksnet.reporting import start_report
 
-        config.stash[REPORT_KEY] = reporting.start(config, settings, config.stash[RUN_ID_KEY])
+        config.stash[REPORT_KEY] = start_report(config, settings, config.stash[RUN_ID_KEY])
 
 
 def _new_run_id() -> str:
@@ -136,16 +138,18 @@ def pytest_configure_node(node: WorkerNode) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: WorkerNode) -> None:
+def pytest_testnodedown(node: WorkerNode, error: object) -> None:
     """Take what an xdist worker has learnt; end the run where it found it cannot be used."""
+    if error:
+        node.config.stash[WORKER_LOST_KEY] = True
     learnt = getattr(node, "workeroutput", {}).get("aksnet", {})
     if "usage_error" in learnt:
         _refuse(node.config, learnt["usage_error"])
     report = node.config.stash.get(REPORT_KEY, None)
     if report is not None and "cluster" in learnt:
-        from pytest_aksnet import reporting
+        from pytest_aksnet.reporting import learn
 
-        reporting.learn(report, learnt)
+        learn(report, learnt)
     for problem in learnt.get("problems", ()):
         sys.stderr.write(f"aksnet: {problem}\n")
 
@@ -202,11 +206,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             # line once it is known that the test was not deselected.
             metafunc.config.stash[COLLECTION_ERROR_KEY] = str(error)
             parameters = [("no-cluster", None)]
-        metafunc.parametrize(
-            name,
-            [value for _, value in parameters],
-            ids=[identifier for identifier, _ in parameters],
-        )
+        values = [pytest.param(value, id=identifier) for identifier, value in parameters]
+        alone = pytest.mark.skip(reason="needs two nodes that take part; there is one")
+        metafunc.parametrize(name, values or [pytest.param(None, id="one-node", marks=alone)])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -215,10 +217,10 @@ def pytest_collection_modifyitems(
 ) -> Generator[None, None, None]:
     """Refuse wrong markers among all tests, and a missing cluster for those that are left."""
     if any(_is_ours(item) for item in items):
-        from pytest_aksnet import collection
+        from pytest_aksnet.collection import read_markers
 
         try:
-            collection.read_markers(items)
+            read_markers(items)
         except pytest.UsageError as error:
             _refuse(config, str(error), items)
     result = yield
@@ -245,10 +247,10 @@ def _refuse(config: pytest.Config, message: str, items: list[pytest.Item] | None
         output["aksnet"] = {"usage_error": message}
         return
     if REPORT_KEY in config.stash:
-        from pytest_aksnet import reporting
+        from pytest_aksnet.reporting import call_off_report
 
         del config.stash[REPORT_KEY]
-        reporting.call_off(config)
+        config.stash[CALLED_OFF_KEY] = call_off_report(config)
     raise pytest.UsageError(message)
 
 
@@ -273,13 +275,13 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         if not session.config.pluginmanager.hasplugin("dsession"):
             _begin_results(session.config)
         return None
-    from pytest_aksnet import collection
+    from pytest_aksnet.collection import plan_lines
 
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         ours = [item for item in session.items if _is_ours(item)]
         reporter.section("plan: nothing is created, nothing counts as passed")
-        for line in collection.plan_lines(ours, settings):
+        for line in plan_lines(ours, settings):
             reporter.write_line(line)
     return True
 
@@ -333,11 +335,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     inconclusive = terminalreporter.stats.get("inconclusive", [])
     report = terminalreporter.config.stash.get(REPORT_KEY, None)
     if inconclusive or report is not None:
-        from pytest_aksnet import reporting
+        from pytest_aksnet.reporting import show_files, show_inconclusive
 
-        reporting.show_inconclusive(terminalreporter, inconclusive)
+        show_inconclusive(terminalreporter, inconclusive)
         if report is not None:
-            reporting.show_files(terminalreporter, report)
+            show_files(terminalreporter, report)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
@@ -352,19 +354,24 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         if aksnet is not None and "aksnet" not in output:
             output["aksnet"] = {**aksnet.learnt(), "problems": problems}
         return
+    if WORKER_LOST_KEY in config.stash and config.stash[SETTINGS_KEY].report_dir is not None:
+        problems += _session(config).sweep()
     for problem in problems:
         sys.stderr.write(f"aksnet: {problem}\n")
     report = config.stash.get(REPORT_KEY, None)
     if report is not None:
-        from pytest_aksnet import reporting
+        from pytest_aksnet.reporting import finish_report, learn
 
         if aksnet is not None:
-            reporting.learn(report, aksnet.learnt())
-        reporting.finish(config, report, int(exitstatus))
+            learn(report, aksnet.learnt())
+        finish_report(config, report, int(exitstatus))
 
 
+@pytest.hookimpl(tryfirst=True)  # before junitxml, which insists that its writer is registered
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the lab."""
+    """End the lab; give back the writers that were called off."""
+    for writer in config.stash.get(CALLED_OFF_KEY, []):
+        config.pluginmanager.register(writer)
     lab = config.stash.get(LAB_KEY, None)
     if lab is not None:
         lab.stop()

@@ -20,7 +20,7 @@ _HTML_OF_OURS = "aksnet-html"
 _WRITERS = ("pytest_html.", "_pytest.junitxml")
 
 
-def start(config: pytest.Config, settings: Settings, run_id: str) -> RunReport:
+def start_report(config: pytest.Config, settings: Settings, run_id: str) -> RunReport:
     """Switch on what writes into the report directory. Raises pytest.UsageError."""
     assert settings.report_dir is not None
     try:
@@ -59,11 +59,19 @@ def _finished(report: RunReport) -> Results:
     return report.results
 
 
-def call_off(config: pytest.Config) -> None:
-    """Take back `start`: a run that could not begin leaves the last run's report alone."""
-    for plugin in config.pluginmanager.get_plugins():
-        if type(plugin).__module__.startswith(_WRITERS):
-            config.pluginmanager.unregister(plugin)
+def call_off_report(config: pytest.Config) -> list[object]:
+    """Take back `start_report`: a run that could not begin leaves the last run's report alone.
+
+    Gives the plugin objects that were writing.
+    """
+    writers = [
+        plugin
+        for plugin in config.pluginmanager.get_plugins()
+        if type(plugin).__module__.startswith(_WRITERS)
+    ]
+    for writer in writers:
+        config.pluginmanager.unregister(writer)
+    return writers
 
 
 def learn(report: RunReport, learnt: Mapping[str, str]) -> None:
@@ -75,7 +83,7 @@ def learn(report: RunReport, learnt: Mapping[str, str]) -> None:
         )
 
 
-def finish(config: pytest.Config, report: RunReport, exit_status: int) -> None:
+def finish_report(config: pytest.Config, report: RunReport, exit_status: int) -> None:
     """Write the results; a problem with that is one line, not the end of pytest."""
     try:
         report.finish(exit_status)

@@ -169,6 +169,10 @@ class ProbePod:
         """
         return throughput.assert_throughput_gbps(self._engine, self._pod, to, at_least, hosts=hosts)
 
+    def measure_throughput(self, to: AnyPod) -> Throughput:
+        """TCP to an iperf pod carries data; what it should carry is for the caller to judge."""
+        return throughput.measure_throughput(self._engine, self._pod, to)
+
     def assert_throughput_like_host(
         self,
         to: AnyPod,

@@ -17,6 +17,8 @@ from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Verdict
 from pytest_aksnet.probes.iperf3 import PORT, Iperf3
 
+_ANY_GBPS = 0.001
+
 
 def assert_throughput_gbps(
     engine: Engine,
@@ -35,6 +37,12 @@ def assert_throughput_gbps(
     else:
         floor = Floor(gbps=at_least, reckoning="as the check demands", source="the check itself")
     return _measure(engine, pod, target, floor, hosts)
+
+
+def measure_throughput(engine: Engine, pod: PodRef, to: AnyPod) -> Throughput:
+    """See ProbePod.measure_throughput."""
+    floor = Floor(gbps=_ANY_GBPS, reckoning="any traffic at all", source="the check itself")
+    return _measure(engine, pod, pod_of(to), floor, ())
 
 
 def assert_throughput_like_host(

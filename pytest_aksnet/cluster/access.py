@@ -11,8 +11,9 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
+import urllib3
 from kubernetes.client import Configuration
 from kubernetes.config import ConfigException, load_kube_config_from_dict
 
@@ -117,6 +118,10 @@ def _access(merged: Merged, context: str, kubectl: tuple[str, ...]) -> Access:
     configuration.tls_server_name = cluster.body.get("tls-server-name") or None
     if cluster.body.get("proxy-url"):
         configuration.proxy = str(cluster.body["proxy-url"])
+    proxy = urlsplit(configuration.proxy or "")
+    if proxy.username:
+        pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+        configuration.proxy_headers = urllib3.make_headers(proxy_basic_auth=pair)
     authority = _material(cluster, "certificate-authority", where)
     if isinstance(authority, bytes):
         configuration.ca_cert_data = authority.decode("utf-8", errors="replace")

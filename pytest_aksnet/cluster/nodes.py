@@ -39,7 +39,8 @@ def read_nodes(
     Raises SettingsError for a label selector that the API server does not understand.
     """
     selected = {node["metadata"]["name"] for node in _list(cluster, selector)} if selector else None
-    fitting, left_out = [], {}
+    fitting: list[NodeRef] = []
+    left_out: dict[str, str] = {}
     for node in _list(cluster, None):
         name = node["metadata"]["name"]
         reason = (
@@ -51,12 +52,12 @@ def read_nodes(
             left_out[name] = reason
         else:
             fitting.append(node_ref(node))
-    fitting.sort(key=lambda node: node.name)
-    chosen = _first_of_each_pool(fitting, max_nodes)
-    for node in fitting:
-        if node not in chosen:
-            left_out[node.name] = f"beyond --aksnet-max-nodes={max_nodes}"
-    return Nodes(taking_part=tuple(node for node in fitting if node in chosen), left_out=left_out)
+    fitting.sort(key=lambda one: one.name)
+    chosen = {one.name for one in _first_of_each_pool(fitting, max_nodes)}
+    for one in fitting:
+        if one.name not in chosen:
+            left_out[one.name] = f"beyond --aksnet-max-nodes={max_nodes}"
+    return Nodes(taking_part=tuple(one for one in fitting if one.name in chosen), left_out=left_out)
 
 
 def every_node(cluster: Cluster) -> tuple[NodeRef, ...]:

@@ -5,7 +5,6 @@ kubernetes client's own stream() patches its ApiClient and is not thread-safe, a
 code; hence this. A stream belongs to one thread; many may be open at once.
 """
 
-import base64
 import contextlib
 import http.client
 import socket
@@ -13,7 +12,7 @@ import ssl
 import struct
 import time
 from collections.abc import Sequence
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import websocket
 from kubernetes.client.rest import should_bypass_proxies
@@ -102,7 +101,7 @@ def open_exec(access: Access, pod: PodRef, argv: Sequence[str], deadline: float)
     path = path_of("api", "v1", "namespaces", pod.namespace, "pods", pod.name, "exec")
     url = urlsplit(access.server)
     scheme = "wss" if url.scheme == "https" else "ws"
-    target = f"{scheme}://{url.netloc}{url.path}{path}?{urlencode(query)}"
+    target = f"{scheme}://{url.netloc}{url.path}{path}?{urlencode(query, errors='surrogatepass')}"
     headers = [f"User-Agent: {USER_AGENT}"]
     try:
         authorization = access.credentials.authorization()
@@ -149,7 +148,7 @@ def _dial(access: Access, deadline: float) -> socket.socket:
     limit = min(CONNECT_TIMEOUT_S, _left(deadline))
     proxy = access.configuration.proxy
     if proxy and not should_bypass_proxies(access.server, access.configuration.no_proxy or ""):
-        plain = _tunnel(str(proxy), host, port, limit)
+        plain = _tunnel(access, host, port, limit)
     else:
         plain = socket.create_connection((host, port), timeout=limit)
     try:
@@ -164,19 +163,15 @@ def _dial(access: Access, deadline: float) -> socket.socket:
         raise
 
 
-def _tunnel(proxy: str, host: str, port: int, limit: float) -> socket.socket:
-    url = urlsplit(proxy)
+def _tunnel(access: Access, host: str, port: int, limit: float) -> socket.socket:
+    url = urlsplit(str(access.configuration.proxy))
     if url.scheme != "http" or not url.hostname:
         raise EnvironmentProblem(
             f"exec cannot use the proxy {url.scheme}://{url.hostname}: only http:// proxies are "
             "supported for WebSockets; change proxy-url in the kubeconfig or HTTPS_PROXY"
         )
-    headers = {}
-    if url.username:
-        pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=limit)
-    connection.set_tunnel(host, port, headers)
+    connection.set_tunnel(host, port, access.configuration.proxy_headers)
     connection.connect()
     plain: socket.socket = connection.sock
     return plain

@@ -106,6 +106,14 @@ def judge_not_served(policy: Policy, seen: Connection) -> Verdict:
             sentence=f"{peer} ({policy.value}) was not served ({seen.outcome.value})",
             source=row.document,
         )
+    if seen.outcome is ConnectOutcome.REFUSED:
+        # The packet met no rule of a service proxy: nothing listens, so the node itself refuses.
+        return Verdict(
+            outcome=Outcome.FAIL,
+            sentence=f"{peer} ({policy.value}) should be dropped by a node without an endpoint, "
+            "but was refused: that node's service proxy has no rule for it",
+            source=row.document,
+        )
     return Verdict(
         outcome=Outcome.INCONCLUSIVE,
         sentence=f"{peer} failed with {seen.outcome.value} ({seen.detail}), which is not how a "

@@ -18,9 +18,9 @@ def test_external_cluster(
 ) -> None:
     """With externalTrafficPolicy Cluster every node serves, and backends see the entered node."""
     elsewhere = aks.other_nodes(node)
-    backend = netshoot(on=elsewhere[-1], labels={"app": "external-cluster"})
+    backend = netshoot(on=elsewhere[0], labels={"app": "external-cluster"})
     node_port = service([backend], type="NodePort", external_traffic_policy="Cluster").node_port
-    client = netshoot(on=elsewhere[0], host_network=True)
+    client = netshoot(on=elsewhere[-1], host_network=True)
     client.assert_external_cluster(node, node_port, [backend])
 
 
@@ -45,10 +45,10 @@ def test_external_local_drops(
 ) -> None:
     """With externalTrafficPolicy Local a node without a backend does not serve."""
     elsewhere = aks.other_nodes(node)
-    backend = netshoot(on=elsewhere[-1], labels={"app": "external-local"})
+    backend = netshoot(on=elsewhere[0], labels={"app": "external-local"})
     node_port = service([backend], type="NodePort", external_traffic_policy="Local").node_port
-    client = netshoot(on=elsewhere[0], host_network=True)
-    client.assert_external_local_drops(node, node_port, control=elsewhere[-1])
+    client = netshoot(on=elsewhere[-1], host_network=True)
+    client.assert_external_local_drops(node, node_port, control=elsewhere[0])
 
 
 @pytest.mark.aksnet(

@@ -67,8 +67,7 @@ def test_relative_ini_paths_start_at_the_ini_file(pytester: pytest.Pytester) -> 
     ini = folder / "pytest.ini"
     ini.write_text("[pytest]\naksnet_report_dir = ../reports\n", encoding="utf-8")
     read = settings(pytester, f"-c{ini}")
-    assert read.report_dir is not None
-    assert read.report_dir.resolve() == pytester.path / "reports"
+    assert read.report_dir == pytester.path / "reports"
 
 
 def test_the_site_file_is_found_where_it_lies(pytester: pytest.Pytester) -> None:
@@ -96,7 +95,6 @@ def test_forbid_takes_away(pytester: pytest.Pytester) -> None:
         (["--aksnet-forbid=everything"], "--aksnet-forbid=everything: unknown value"),
         (["--aksnet-allow=capture", "--aksnet-forbid=capture"], "contradict"),
         (["--aksnet-keep=sometimes"], "choose one of never, failed, always"),
-        (["--aksnet-cloud=mars"], "choose one of public, usgov, china"),
         (["--aksnet-max-nodes=0"], "--aksnet-max-nodes=0: give a whole number"),
         (["--aksnet-max-nodes=two"], "--aksnet-max-nodes=two: give a whole number"),
         (["--aksnet-image="], "--aksnet-image is empty"),

@@ -35,6 +35,8 @@ def apply(
         for key, item in (body.get("metadata") or {}).items()
         if key not in _METADATA_IDENTITY
     }
+    if not body["metadata"]:
+        del body["metadata"]
     mine = _leaves(body, type_name)
     base = clone(live) if live is not None else clone(wanted)
     entries: list[JsonObject] = base["metadata"].pop("managedFields", None) or []

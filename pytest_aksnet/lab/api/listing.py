@@ -49,6 +49,14 @@ def answer_list(request: web.Request, store: Store, target: Target, view: View) 
     return exchange.answer(encode_list(resource, found, metadata))
 
 
+def answer_table(request: web.Request, resource: Resource, encoded: bytes) -> web.Response:
+    """One object as a Table of one row."""
+    value = json.loads(encoded)
+    metadata = {"resourceVersion": value["metadata"]["resourceVersion"]}
+    include = request.query.get("includeObject", "Metadata")
+    return exchange.answer(tables.render(resource, [value], metadata, include))
+
+
 def encode_list(
     resource: Resource, revisions: list[Revision], metadata: dict[str, object]
 ) -> bytes:

@@ -188,6 +188,8 @@ class Store:
                 new.pop("status", None)
                 if "status" in old:
                     new["status"] = clone({"status": old["status"]})["status"]
+            if "managedFields" in old["metadata"]:
+                metadata.setdefault("managedFields", old["metadata"]["managedFields"])
             self._admission.default(resource, new, old)
             self._admission.validate(resource, new, old)
             self._admission.allocate(resource, new, old)

@@ -140,9 +140,7 @@ def _ports_clash(one: _HostPort, other: _HostPort) -> bool:
     return same_address and one[1:] == other[1:]
 
 
-def _short_resources(
-    spec: JsonObject, node: JsonObject, present: list[JsonObject]
-) -> list[str]:
+def _short_resources(spec: JsonObject, node: JsonObject, present: list[JsonObject]) -> list[str]:
     allocatable = (node.get("status") or {}).get("allocatable") or {}
     if len(present) + 1 > quantity.parse(allocatable.get("pods", "0")):
         return ["Too many pods"]

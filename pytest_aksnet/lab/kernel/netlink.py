@@ -39,7 +39,7 @@ _FORWARDING, _SEND_REDIRECTS, _RP_FILTER = 1, 6, 8
 
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
 _TYPE_UNICAST, _TYPE_BLACKHOLE = 1, 6
-_PROTOCOL_STATIC = 4
+_PROTOCOL_BOOT = 3  # as `ip route add` without a protocol
 _ONLINK = 4
 _NUD_PERMANENT = 0x80
 _NO_PREFIX_ROUTE = 0x200
@@ -168,11 +168,12 @@ def route(
     *,
     gateway: str | None = None,
     source: str | None = None,
+    onlink: bool = False,
     table: int = MAIN_TABLE,
 ) -> bytes:
-    """A route to a network through a link; a gateway is taken to be on that link."""
+    """A route to a network through a link. `onlink`: no other route need lead to the gateway."""
     scope = _SCOPE_UNIVERSE if gateway else _SCOPE_LINK
-    flags = _ONLINK if gateway else 0
+    flags = _ONLINK if onlink else 0
     attributes = _u32(4, index)
     if gateway:
         attributes += _attribute(5, _ip(gateway))
@@ -197,7 +198,7 @@ def _route(
         0,
         0,
         0,
-        _PROTOCOL_STATIC,
+        _PROTOCOL_BOOT,
         scope,
         type_,
         flags,

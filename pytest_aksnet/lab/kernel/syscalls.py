@@ -137,6 +137,12 @@ def prctl(option: int, argument: int = 0, argument3: int = 0) -> None:
     _check(_libc.prctl(option, argument, argument3, 0, 0), "prctl")
 
 
+def name_process(name: str) -> None:
+    """What `ps -o comm` shows of the calling process; the kernel keeps 15 bytes."""
+    buffer = ctypes.create_string_buffer(name.encode()[:15])
+    prctl(PR_SET_NAME, ctypes.addressof(buffer))
+
+
 def sethostname(name: str) -> None:
     """Name this UTS namespace."""
     encoded = name.encode()

@@ -141,7 +141,7 @@ def test_output_that_nobody_knows_is_inconclusive() -> None:
 def test_a_lost_look_after_bad_ones_is_inconclusive() -> None:
     world = World(in_turn(TIMEOUT, Lost()))
     with pytest.raises(ExecNotCompleted):
-        world.engine.converge(CLIENT, PROBE, must_connect, patience_s=0.1)
+        world.engine.converge(CLIENT, PROBE, must_connect, patience_s=0.2)
 
 
 def test_a_completed_bad_look_at_the_end_fails_in_spite_of_lost_ones() -> None:

@@ -426,6 +426,15 @@ def test_many_threads_share_one_executor(api: ScriptedApi, cluster: Cluster) -> 
     assert [one.stdout for one in done] == [str(n) for n in range(64)]
 
 
+def test_hostile_arguments_arrive_as_they_are(api: ScriptedApi, cluster: Cluster) -> None:
+    api.execs = [succeeds]
+    hostile = ["$(id)", "a&command=b", "x\n\r", "\x1b[31m", "<b>", "é€", ""]
+    done = StreamExecutor(cluster).run(POD, hostile, timeout_s=5)
+    assert isinstance(done, Completed)
+    assert api.exec_peers[0].command[5:] == hostile
+    StreamExecutor(cluster).run(POD, ["lone \ud800 surrogate"], timeout_s=5)
+
+
 def test_the_command_line_is_quoted_and_reaches_the_same_cluster(cluster: Cluster) -> None:
     line = StreamExecutor(cluster).command_line(POD, ["sh", "-c", "echo 'a b'; $(x)"])
     kubeconfig = cluster.access.kubectl[1]

@@ -1,0 +1,197 @@
+"""The runtime that controllers use: machines and pods, made by the fork server.
+
+Implements the Protocols of `lab.contracts`. Runs in the lab's main process; many requests may be
+under way at once.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import stat
+from collections.abc import Mapping, Sequence
+
+from pytest_aksnet.lab.container import protocol
+from pytest_aksnet.lab.container.connection import Answer, Connection, LabProcess, send_signal
+from pytest_aksnet.lab.contracts import Sandbox
+from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
+
+_PTY_REPLICA_MAJORS = range(136, 144)  # Documentation/admin-guide/devices.txt
+
+
+class LabSandbox:
+    """A machine or a pod (contracts.Sandbox).
+
+    Its root file system is its own and writable, but for the trees of programs (/usr, /opt, the
+    lab's Python). Its programs are root with all capabilities over its namespaces, so they may
+    mount in it: a file over a file of /usr, an overlay over a directory of /sys.
+    """
+
+    def __init__(
+        self, connection: Connection, name: str, fds: Sequence[int], *, owner: int | None
+    ) -> None:
+        """Take over the descriptors: the first process's pidfd, then its namespaces.
+
+        `owner` is the id that pipes and ptys are given to, so that programs can open them anew.
+        """
+        self.name = name
+        self._connection = connection
+        self._first_process = fds[0]
+        self._namespaces = NamespaceFds.from_sequence(fds[1:])
+        self._owner = owner
+        self._gone: asyncio.Future[None] | None = None
+        self.netns_fd = self._namespaces.net
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        stdin_fd: int,
+        stdout_fd: int,
+        stderr_fd: int,
+        cwd: str = "/",
+        tty: bool = False,
+    ) -> LabProcess:
+        """Start a process with exactly this environment; programs are looked up in its PATH.
+
+        Raises FileNotFoundError (no such program or `cwd`), PermissionError (cannot be executed),
+        ProcessLookupError (the sandbox has ended), OSError.
+        """
+        standard = (stdin_fd, stdout_fd, stderr_fd)
+        self._hand_over(standard)
+        message = {"op": "spawn", "argv": [*argv], "env": dict(env), "cwd": cwd, "tty": tty}
+        try:
+            answer = await self._request(message, standard)
+        except NotADirectoryError as error:
+            raise FileNotFoundError(error.errno, error.strerror, error.filename) from None
+        except OSError as error:
+            if error.errno == errno.ENOEXEC:
+                raise PermissionError(error.errno, error.strerror, error.filename) from None
+            raise
+        if answer.process is None:
+            raise ConnectionError("the fork server started no process")
+        return answer.process
+
+    async def write_file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Put a file in place as a whole, its directories included; a link there is replaced.
+
+        Raises OSError, e.g. EROFS below a tree of programs.
+        """
+        packed = protocol.pack_files({"": content})[""]
+        message = {"op": "write", "path": path, "content": packed, "mode": mode}
+        await self._request(message, ())
+
+    async def destroy(self) -> None:
+        """Kill everything in it at once (SIGKILL) and give up its namespaces; repeat as you like.
+
+        Returns when nothing runs in it any more, pods of a machine included. The pods' own
+        sandboxes still want their `destroy` to close their descriptors.
+        """
+        if self._gone is not None:
+            await asyncio.shield(self._gone)
+            return
+        loop = asyncio.get_running_loop()
+        gone = self._gone = loop.create_future()
+        send_signal(self._first_process, signal.SIGKILL)
+        # A pidfd is readable when the process has ended, and a first process ends last.
+        loop.add_reader(self._first_process, self._release, gone)
+        await asyncio.shield(gone)
+
+    def _release(self, gone: "asyncio.Future[None]") -> None:
+        asyncio.get_running_loop().remove_reader(self._first_process)
+        os.close(self._first_process)
+        self._namespaces.close()
+        self.netns_fd = -1
+        gone.set_result(None)
+
+    @property
+    def namespaces(self) -> NamespaceFds:
+        """Its namespaces. Raises ProcessLookupError where `destroy` has begun."""
+        if self._gone is not None:
+            raise ProcessLookupError(errno.ESRCH, "the sandbox has ended", self.name)
+        return self._namespaces
+
+    async def _request(self, message: Mapping[str, object], fds: Sequence[int]) -> Answer:
+        namespaces = self.namespaces.as_tuple()
+        try:
+            return await self._connection.request(message, (*fds, *namespaces))
+        except OSError as error:
+            # Forking into a pid namespace whose first process has ended: pid_namespaces(7).
+            if error.errno in (errno.ENOMEM, errno.EBADF) and self._gone is not None:
+                raise ProcessLookupError(errno.ESRCH, "the sandbox has ended", self.name) from None
+            raise
+
+    def _hand_over(self, fds: Sequence[int]) -> None:
+        """Let the sandbox's user open /dev/stdout and its kin: they ask for the owner's rights."""
+        if self._owner is None:
+            return
+        for fd in fds:
+            status = os.fstat(fd)
+            pty = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) in _PTY_REPLICA_MAJORS
+            if (pty or stat.S_ISFIFO(status.st_mode)) and status.st_uid == os.getuid():
+                os.fchown(fd, self._owner, self._owner)
+
+
+class LabRuntime:
+    """Makes sandboxes (contracts.Runtime). One per lab, in the running event loop."""
+
+    def __init__(self, connection: socket.socket, *, owner: int | None = None) -> None:
+        """Talk to the fork server over `connection`.
+
+        `owner`: the sandboxes' user as this process's user namespace numbers it, where that is
+        not this process's own.
+        """
+        self._connection = Connection(connection)
+        self._owner = owner
+
+    async def create_machine(
+        self, name: str, *, hostname: str, etc: Mapping[str, bytes]
+    ) -> LabSandbox:
+        """A machine with network, mount, pid, uts and ipc namespaces of its own.
+
+        Loopback and everything else in its network is down. Raises OSError.
+        """
+        return await self._create(name, hostname, etc, None, share_network=False)
+
+    async def create_pod(
+        self,
+        machine: Sandbox,
+        name: str,
+        *,
+        hostname: str,
+        etc: Mapping[str, bytes],
+        host_network: bool,
+    ) -> LabSandbox:
+        """A pod in a machine: its processes are seen there, with a /proc, /etc... of their own.
+
+        With `host_network` it has the machine's network namespace and a /sys that shows it.
+        Raises OSError; ProcessLookupError where the machine has ended.
+        """
+        if not isinstance(machine, LabSandbox):
+            raise TypeError("the machine was made by another runtime")
+        return await self._create(name, hostname, etc, machine, share_network=host_network)
+
+    def close(self) -> None:
+        """Let go of the fork server, which ends with that."""
+        self._connection.close()
+
+    async def _create(
+        self,
+        name: str,
+        hostname: str,
+        etc: Mapping[str, bytes],
+        machine: LabSandbox | None,
+        *,
+        share_network: bool,
+    ) -> LabSandbox:
+        message = {
+            "op": "create",
+            "hostname": hostname,
+            "etc": protocol.pack_files(etc),
+            "share_network": share_network,
+        }
+        fds = machine.namespaces.as_tuple() if machine is not None else ()
+        answer = await self._connection.request(message, fds)
+        return LabSandbox(self._connection, name, answer.fds, owner=self._owner)

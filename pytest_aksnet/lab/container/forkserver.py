@@ -1,0 +1,317 @@
+"""The fork server: one small, single-threaded process that starts every process of every sandbox.
+
+It was forked before asyncio was imported, lives in the template's root with the sandboxes'
+identity, and keeps no state beyond the children it has yet to report. What has to happen in other
+namespaces happens in a child, so that one slow request holds up no other.
+
+A new process of a sandbox is its child, not the sandbox's: it enters the pid namespace by fork,
+and its exit status can be had by waitpid(2). The first process of a sandbox does nothing but
+reap; with it the kernel ends the whole sandbox.
+"""
+
+import errno
+import fcntl
+import gc
+import os
+import selectors
+import signal
+import socket
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import NoReturn, TypedDict, cast
+
+from pytest_aksnet.lab.container import protocol, rootfs
+from pytest_aksnet.lab.kernel import syscalls
+from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
+
+NAMESPACES = 5
+"""How many descriptors `NamespaceFds` has: they follow a request's other descriptors."""
+
+_SANDBOX_NAMESPACES = (
+    syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWPID
+)
+_DIED = {"errno": errno.EIO, "text": "the process that worked on it was killed", "path": ""}
+
+
+class CreateRequest(TypedDict):
+    """A new sandbox; inside the namespaces that come with it, if any."""
+
+    op: str
+    id: int
+    hostname: str
+    etc: dict[str, str]
+    share_network: bool
+
+
+class SpawnRequest(TypedDict):
+    """A new process on three descriptors in the namespaces that come after them."""
+
+    op: str
+    id: int
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    tty: bool
+
+
+class WriteRequest(TypedDict):
+    """A file to be put in place in the namespaces that come with it."""
+
+    op: str
+    id: int
+    path: str
+    content: str
+    mode: int
+
+
+@dataclass(slots=True)
+class _Starting:
+    """A process between fork and exec. `pipe` says an error, or closes by a successful exec."""
+
+    request: int
+    pid: int
+    pidfd: int
+    pipe: int
+
+
+class ForkServer:
+    """Serves one connection until it ends."""
+
+    def __init__(self, connection: socket.socket, trees: tuple[str, ...]) -> None:
+        """Serve `connection`; sandboxes see the `trees` of the template."""
+        self._connection = connection
+        self._trees = trees
+        self._home = syscalls.open_namespace("pid")
+        self._selector = selectors.DefaultSelector()
+        self._starting: dict[int, _Starting] = {}
+        self._running: set[int] = set()
+        self._jobs: dict[int, int] = {}
+
+    def serve(self) -> None:
+        """Answer requests; returns when the other side is gone."""
+        woken, wake = socket.socketpair()
+        for end in (woken, wake):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._connection, selectors.EVENT_READ)
+        self._selector.register(woken, selectors.EVENT_READ)
+        # What is there now will never be garbage; collections would copy shared pages.
+        gc.collect()
+        gc.freeze()
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._connection:
+                    received = protocol.receive(self._connection)
+                    if received is None:
+                        return
+                    self._handle(*received)
+                elif key.fileobj is woken:
+                    with suppress(BlockingIOError):
+                        woken.recv(4096)
+                    self._reap()
+                elif key.data in self._starting:
+                    self._started(key.data)
+
+    def _handle(self, message: protocol.Message, fds: list[int]) -> None:
+        try:
+            if message["op"] == "spawn":
+                self._spawn(cast(SpawnRequest, message), fds)
+            elif message["op"] == "create":
+                create = cast(CreateRequest, message)
+                self._job(create["id"], fds, lambda: self._create(create, fds))
+            else:
+                write = cast(WriteRequest, message)
+                self._job(write["id"], fds, lambda: self._write(write, fds))
+        except OSError as error:
+            self._answer(message["id"], error=protocol.describe_error(error))
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def _answer(
+        self,
+        request: object,
+        *,
+        error: Mapping[str, object] | None = None,
+        pid: int = 0,
+        fds: Sequence[int] = (),
+    ) -> None:
+        message = {"id": request, "error": error, "pid": pid}
+        protocol.send(self._connection, message, fds)
+
+    # -- processes -----------------------------------------------------------------------
+
+    def _spawn(self, request: SpawnRequest, fds: list[int]) -> None:
+        namespaces = NamespaceFds.from_sequence(fds[3 : 3 + NAMESPACES])
+        reading, writing = os.pipe()
+        try:
+            pid = self._fork_in(namespaces.pid)
+            if pid == 0:
+                _execute(request, fds[:3], namespaces, writing)
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        starting = _Starting(request["id"], pid, os.pidfd_open(pid), reading)
+        self._starting[pid] = starting
+        self._selector.register(reading, selectors.EVENT_READ, pid)
+
+    def _started(self, pid: int) -> None:
+        starting = self._starting.pop(pid)
+        self._selector.unregister(starting.pipe)
+        with open(starting.pipe, "rb") as pipe:
+            trouble = pipe.read()
+        if trouble:
+            number, _, path = trouble.decode(errors="surrogateescape").partition(" ")
+            error = OSError(int(number), os.strerror(int(number)), path)
+            self._answer(starting.request, error=protocol.describe_error(error))
+        else:
+            self._running.add(pid)
+            self._answer(starting.request, pid=pid, fds=[starting.pidfd])
+        os.close(starting.pidfd)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid in self._starting:
+                self._started(pid)
+            if pid in self._running:
+                self._running.discard(pid)
+                code = os.waitstatus_to_exitcode(status)
+                ended = {"exited": pid, "status": code if code >= 0 else 128 - code}
+                protocol.send(self._connection, ended)
+            request = self._jobs.pop(pid, None)
+            if request is not None and status != 0:
+                self._answer(request, error=_DIED)
+
+    def _fork_in(self, pid_namespace: int) -> int:
+        """Fork a child into a pid namespace below this process's own."""
+        syscalls.setns(pid_namespace, syscalls.CLONE_NEWPID)
+        try:
+            pid = _fork()
+        except OSError:
+            syscalls.setns(self._home, syscalls.CLONE_NEWPID)
+            raise
+        if pid:
+            syscalls.setns(self._home, syscalls.CLONE_NEWPID)
+        return pid
+
+    # -- jobs: children that answer themselves ---------------------------------------------
+
+    def _job(self, request: int, fds: list[int], work: Callable[[], None]) -> None:
+        inside = fds[NAMESPACES - 1] if fds else -1
+        pid = self._fork_in(inside) if inside >= 0 else _fork()
+        if pid:
+            self._jobs[pid] = request
+            return
+        try:
+            work()
+        except BaseException as error:
+            self._answer(request, error=protocol.describe_error(error))
+        os._exit(0)
+
+    def _write(self, request: WriteRequest, fds: list[int]) -> None:
+        NamespaceFds.from_sequence(fds).enter()
+        content = protocol.unpack_files({"": request["content"]})[""]
+        os.umask(0o022)
+        rootfs.replace_file(request["path"], content, request["mode"])
+        self._answer(request["id"])
+
+    def _create(self, request: CreateRequest, fds: list[int]) -> None:
+        flags = _SANDBOX_NAMESPACES
+        if request["share_network"]:
+            syscalls.setns(NamespaceFds.from_sequence(fds).net, syscalls.CLONE_NEWNET)
+        else:
+            flags |= syscalls.CLONE_NEWNET
+        syscalls.unshare(flags)
+        settled, settling = os.pipe()
+        if _fork() == 0:
+            self._become_first_process(request, settling)
+        os.close(settling)
+        # Nothing said: it was killed before it could answer, and the status tells the server so.
+        os._exit(0 if os.read(settled, 1) else 1)
+
+    def _become_first_process(self, request: CreateRequest, settling: int) -> NoReturn:
+        try:
+            os.umask(0o022)
+            etc = protocol.unpack_files(request["etc"])
+            rootfs.enter_new_root(self._trees, request["hostname"], etc)
+            namespaces = NamespaceFds.of_this_process()
+            itself = os.pidfd_open(os.getpid())
+            self._answer(request["id"], fds=[itself, *namespaces.as_tuple()])
+        except BaseException as error:
+            self._answer(request["id"], error=protocol.describe_error(error))
+            os.write(settling, b".")
+            os._exit(1)
+        os.write(settling, b".")
+        _reap_forever()
+
+
+def _fork() -> int:
+    """Fork; the child starts with default signals and answers to nobody's wakeup."""
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    return pid
+
+
+def _reap_forever() -> NoReturn:
+    """What the first process of a sandbox does: nothing, but for children it was left with."""
+    syscalls.name_process("pause")
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    os.setsid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    while True:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        signal.sigwait({signal.SIGCHLD})
+
+
+def _execute(
+    request: SpawnRequest, standard: list[int], namespaces: NamespaceFds, trouble: int
+) -> NoReturn:
+    """Become the program; on failure write the errno and what it was about, and end."""
+    subject = request["argv"][0]
+    try:
+        namespaces.enter()
+        os.setsid()
+        os.umask(0o022)
+        _arrange(standard)
+        if request["tty"]:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        _default_signals()
+        subject = request["cwd"]
+        os.chdir(subject)
+        subject = request["argv"][0]
+        os.execvpe(subject, request["argv"], request["env"])  # noqa: S606 - no shell is meant
+    except OSError as error:
+        said = f"{error.errno or errno.EIO} {subject}"
+    except ValueError:
+        said = f"{errno.EINVAL} {subject}"
+    os.write(trouble, said.encode(errors="surrogateescape"))
+    os._exit(127)
+
+
+def _default_signals() -> None:
+    """Ignored signals and the mask would outlive exec(2); Python itself ignores SIGPIPE."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _arrange(standard: list[int]) -> None:
+    """Make three descriptors 0, 1 and 2; the received ones lie above and close on exec."""
+    for target, fd in enumerate(standard):
+        os.dup2(fd, target, inheritable=True)

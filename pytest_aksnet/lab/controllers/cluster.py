@@ -1,0 +1,246 @@
+"""The objects that an AKS cluster has before anybody uses it.
+
+Nodes, system namespaces, the API server's Service, and what AKS runs in kube-system. The
+DaemonSets are real objects with real pods, but their programs only pause: the lab's network does
+their work.
+"""
+
+from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.resources import (
+    CONFIG_MAPS,
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    ENDPOINTS,
+    NAMESPACES,
+    NODES,
+    SERVICE_ACCOUNTS,
+    SERVICES,
+)
+from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.controllers.endpoints import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers.nodes import node_object
+from pytest_aksnet.lab.spec import LabSpec
+
+API_HOST = "api-server"
+COREDNS_REPLICAS = 2
+_REGISTRY = "mcr.microsoft.com"
+_SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+_SYSTEM = "kube-system"
+_API_PORT = 443
+# AKS' Corefile, shortened to the plugins that the lab's CoreDNS has.
+_COREFILE = """.:53 {
+    errors
+    ready
+    health {
+      lameduck 5s
+    }
+    kubernetes cluster.local in-addr.arpa ip6.arpa {
+      pods insecure
+      fallthrough in-addr.arpa ip6.arpa
+      ttl 30
+    }
+    prometheus :9153
+    forward . /etc/resolv.conf
+    cache 30
+    loop
+    reload
+    loadbalance
+    import custom/*.override
+    template ANY ANY internal.cloudapp.net {
+      match "^(?:[^.]+\\.){4,}internal\\.cloudapp\\.net\\.$"
+      rcode NXDOMAIN
+      fallthrough
+    }
+    template ANY ANY reddog.microsoft.com {
+      rcode NXDOMAIN
+    }
+}
+import custom/*.server
+"""
+
+
+def create_cluster(store: Store, spec: LabSpec) -> None:
+    """Put everything into an empty store; controllers make the rest."""
+    namespaces = list(_SYSTEM_NAMESPACES)
+    if spec.engine == "calico":
+        namespaces.append("calico-system")
+    for name in namespaces:
+        store.create(NAMESPACES, {"metadata": {"name": name}})
+    for node in spec.nodes:
+        store.create(NODES, node_object(spec, node))
+    _create_api_service(store, spec)
+    _create_dns(store, spec)
+    _create_masquerade_config(store, spec)
+    for namespace, name, image in _daemons(spec):
+        store.create(DAEMON_SETS, _daemon_set(name, image), namespace)
+
+
+def _create_api_service(store: Store, spec: LabSpec) -> None:
+    address = next(host.ip for host in spec.hosts if host.name == API_HOST)
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    store.create(
+        SERVICES,
+        {
+            "metadata": {"name": "kubernetes", "labels": labels},
+            "spec": {
+                "clusterIP": spec.kubernetes_service_ip,
+                "ports": [{"name": "https", "port": _API_PORT, "targetPort": _API_PORT}],
+            },
+        },
+        "default",
+    )
+    port = {"name": "https", "protocol": "TCP", "port": _API_PORT}
+    store.create(
+        ENDPOINTS,
+        {
+            "metadata": {
+                "name": "kubernetes",
+                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
+            },
+            "subsets": [{"addresses": [{"ip": address}], "ports": [port]}],
+        },
+        "default",
+    )
+    store.create(
+        ENDPOINT_SLICES,
+        {
+            "metadata": {"name": "kubernetes", "labels": {SERVICE_NAME_LABEL: "kubernetes"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+            "ports": [port],
+        },
+        "default",
+    )
+
+
+def _create_dns(store: Store, spec: LabSpec) -> None:
+    addon = {"addonmanager.kubernetes.io/mode": "Reconcile"}
+    store.create(SERVICE_ACCOUNTS, {"metadata": {"name": "coredns"}}, _SYSTEM)
+    for name, data in (("coredns", {"Corefile": _COREFILE}), ("coredns-custom", {})):
+        store.create(
+            CONFIG_MAPS, {"metadata": {"name": name, "labels": addon}, "data": data}, _SYSTEM
+        )
+    labels = {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"}
+    store.create(
+        SERVICES,
+        {
+            "metadata": {
+                "name": "kube-dns",
+                "labels": {**labels, **addon, "kubernetes.io/cluster-service": "true"},
+            },
+            "spec": {
+                "selector": {"k8s-app": "kube-dns"},
+                "clusterIP": spec.dns_service_ip,
+                "ports": [
+                    {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 53},
+                    {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
+                ],
+            },
+        },
+        _SYSTEM,
+    )
+    selector = {"k8s-app": "kube-dns", "version": "v20"}
+    store.create(
+        DEPLOYMENTS,
+        {
+            "metadata": {"name": "coredns", "labels": {**labels, **addon}},
+            "spec": {
+                "replicas": COREDNS_REPLICAS,
+                "selector": {"matchLabels": selector},
+                "template": {"metadata": {"labels": selector}, "spec": _coredns_pod()},
+            },
+        },
+        _SYSTEM,
+    )
+
+
+def _coredns_pod() -> JsonObject:
+    return {
+        "serviceAccountName": "coredns",
+        "dnsPolicy": "Default",
+        "priorityClassName": "system-node-critical",
+        "tolerations": [{"key": "CriticalAddonsOnly", "operator": "Exists"}],
+        "containers": [
+            {
+                "name": "coredns",
+                "image": f"{_REGISTRY}/oss/v2/kubernetes/coredns:v1.12.1-7",
+                "imagePullPolicy": "IfNotPresent",
+                "ports": [
+                    {"name": "dns", "containerPort": 53, "protocol": "UDP"},
+                    {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
+                ],
+                "resources": {
+                    "requests": {"cpu": "100m", "memory": "70Mi"},
+                    "limits": {"cpu": "3", "memory": "500Mi"},
+                },
+            }
+        ],
+    }
+
+
+def _create_masquerade_config(store: Store, spec: LabSpec) -> None:
+    cidrs = "\n".join(f"  - {cidr}" for cidr in spec.non_masquerade_cidrs)
+    text = f"nonMasqueradeCIDRs:\n{cidrs}\nmasqLinkLocal: true\n"
+    store.create(
+        CONFIG_MAPS,
+        {
+            "metadata": {
+                "name": "azure-ip-masq-agent-config-reconciled",
+                "labels": {
+                    "addonmanager.kubernetes.io/mode": "Reconcile",
+                    "component": "ip-masq-agent",
+                },
+            },
+            "data": {"ip-masq-agent-reconciled": text},
+        },
+        _SYSTEM,
+    )
+
+
+def _daemons(spec: LabSpec) -> list[tuple[str, str, str]]:
+    """Namespace, name and image of the DaemonSets that this mode and engine have."""
+    found = [
+        (
+            _SYSTEM,
+            "azure-ip-masq-agent",
+            f"{_REGISTRY}/oss/v2/azure/ip-masq-agent-v2:v0.1.15-2",
+        )
+    ]
+    if spec.engine == "cilium":
+        found.append((_SYSTEM, "cilium", f"{_REGISTRY}/oss/cilium/cilium:v1.18.6"))
+    else:
+        image = f"{_REGISTRY}/oss/v2/kubernetes/kube-proxy:{spec.kubernetes_version}"
+        found.append((_SYSTEM, "kube-proxy", image))
+    if spec.mode == "overlay" or spec.engine == "cilium":
+        image = f"{_REGISTRY}/containernetworking/azure-cns:v1.6.33"
+        found.append((_SYSTEM, "azure-cns", image))
+    if spec.engine == "calico":
+        found.append(("calico-system", "calico-node", f"{_REGISTRY}/oss/calico/node:v3.30.3"))
+    return found
+
+
+def _daemon_set(name: str, image: str) -> JsonObject:
+    labels = {"k8s-app": name}
+    return {
+        "metadata": {"name": name, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "hostNetwork": True,
+                    "priorityClassName": "system-node-critical",
+                    "tolerations": [{"operator": "Exists"}],
+                    "containers": [
+                        {
+                            "name": name,
+                            "image": image,
+                            "imagePullPolicy": "IfNotPresent",
+                            "resources": {"requests": {"cpu": "40m", "memory": "25Mi"}},
+                        }
+                    ],
+                },
+            },
+        },
+    }

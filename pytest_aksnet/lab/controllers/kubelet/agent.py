@@ -1,0 +1,214 @@
+"""The kubelet of every node, and what the API server asks of them: exec, attach, logs."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from pytest_aksnet.lab.api.journal import DELETED, Change
+from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.resources import PODS
+from pytest_aksnet.lab.contracts import (
+    ExecNotStarted,
+    ExecSession,
+    KubeletRefusal,
+    Sandbox,
+)
+from pytest_aksnet.lab.controllers.events import EventRecorder
+from pytest_aksnet.lab.controllers.kubelet import processes
+from pytest_aksnet.lab.controllers.kubelet.container import (
+    ContainerRunner,
+    PodContext,
+    start_error_text,
+)
+from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
+from pytest_aksnet.lab.controllers.kubelet.worker import PodWorker
+from pytest_aksnet.lab.controllers.loop import ControlLoop
+from pytest_aksnet.lab.spec import NodeSpec
+
+_FORCED_GRACE_SECONDS = 1.0
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_WAITING_TEXTS = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
+
+class _Node:
+    def __init__(self, spec: NodeSpec, machine: Sandbox, events: EventRecorder) -> None:
+        self.spec = spec
+        self.machine = machine
+        self.events = events
+        self.free_addresses: asyncio.Queue[str] = asyncio.Queue()
+        for address in spec.pod_addresses():
+            self.free_addresses.put_nowait(address)
+
+
+class Kubelets(ControlLoop):
+    """All kubelets of the lab. `machines` are the nodes' sandboxes by node name."""
+
+    watched = (PODS,)
+
+    def __init__(self, around: Surroundings, machines: Mapping[str, Sandbox]) -> None:
+        super().__init__(around.store)
+        self._around = around
+        self._nodes = {
+            spec.name: _Node(
+                spec, machines[spec.name], EventRecorder(around.store, "kubelet", spec.name)
+            )
+            for spec in around.spec.nodes
+        }
+        self._workers: dict[str, PodWorker] = {}
+        self._by_name: dict[tuple[str, str], PodWorker] = {}
+
+    def handle(self, changes: Sequence[Change]) -> None:
+        """Start workers for pods that came to a node, and tell the others what changed."""
+        for change in changes:
+            pod = change.value
+            uid = pod["metadata"]["uid"]
+            worker = self._workers.get(uid)
+            if worker is not None:
+                if change.kind == DELETED:
+                    worker.end(_FORCED_GRACE_SECONDS)
+                else:
+                    worker.update(pod)
+            elif change.kind != DELETED and pod["spec"].get("nodeName") in self._nodes:
+                self._start(pod)
+
+    def _start(self, pod: JsonObject) -> None:
+        metadata = pod["metadata"]
+        node = self._nodes[pod["spec"]["nodeName"]]
+        key = (metadata["namespace"], metadata["name"])
+
+        def gone() -> None:
+            self._workers.pop(metadata["uid"], None)
+            if self._by_name.get(key) is worker:
+                del self._by_name[key]
+
+        worker = PodWorker(
+            self._around, node.spec, node.machine, node.free_addresses, node.events, pod, gone
+        )
+        self._workers[metadata["uid"]] = worker
+        self._by_name[key] = worker
+        if "deletionTimestamp" in metadata:
+            worker.update(pod)
+
+    # -- contracts.Kubelet -----------------------------------------------------------------
+
+    def sandbox(self, namespace: str, pod: str) -> Sandbox:
+        """The sandbox of a running pod. Raises KubeletRefusal."""
+        return self._context(namespace, pod, "").sandbox
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+        tty: bool,
+    ) -> ExecSession:
+        """Start a process in a running container. Raises KubeletRefusal or ExecNotStarted."""
+        runner = self._runner(namespace, pod, container)
+        context = self._context(namespace, pod, runner.spec["name"])
+        if not runner.state.running:
+            raise _not_found(runner.spec["name"])
+        try:
+            return await processes.start(
+                context.sandbox,
+                argv,
+                env=runner.env,
+                cwd=runner.cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                tty=tty,
+            )
+        except OSError as error:
+            code = _NOT_EXECUTABLE if isinstance(error, PermissionError) else _NOT_FOUND
+            raise ExecNotStarted(code, start_error_text(list(argv), error)) from error
+
+    async def attach(self, namespace: str, pod: str, container: str | None) -> ExecSession:
+        """The output of the container's main process from now on. Raises KubeletRefusal."""
+        runner = self._runner(namespace, pod, container)
+        session = await runner.attach()
+        if session is None:
+            raise _not_found(runner.spec["name"])
+        return session
+
+    async def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        *,
+        follow: bool,
+        previous: bool,
+        timestamps: bool,
+        tail_lines: int | None,
+        since_seconds: int | None,
+        limit_bytes: int | None,
+    ) -> AsyncIterator[bytes]:
+        """The container's log; ends at its end, or with the container where `follow`.
+
+        Raises KubeletRefusal before the first chunk.
+        """
+        runner = self._runner(namespace, pod, container)
+        log = runner.previous_log if previous else runner.log
+        if log is None:
+            raise KubeletRefusal(400, _no_log_text(runner, pod, previous=previous))
+        left = limit_bytes
+        async for chunk in log.read(
+            follow=follow,
+            timestamps=timestamps,
+            tail_lines=tail_lines,
+            since=None if since_seconds is None else time.time() - since_seconds,
+        ):
+            if left is None:
+                yield chunk
+                continue
+            yield chunk[:left]
+            left -= len(chunk)
+            if left <= 0:
+                return
+
+    def _runner(self, namespace: str, pod: str, container: str | None) -> ContainerRunner:
+        worker = self._by_name.get((namespace, pod))
+        if worker is None:
+            raise KubeletRefusal(400, f"pod {pod} does not have a host assigned")
+        if container is None:
+            names = [runner.spec["name"] for runner in worker.containers]
+            annotations = worker.pod["metadata"].get("annotations") or {}
+            container = annotations.get("kubectl.kubernetes.io/default-container")
+            if container is None and len(names) > 1:
+                raise KubeletRefusal(
+                    400,
+                    f"a container name must be specified for pod {pod}, choose one of: "
+                    f"[{' '.join(names)}]",
+                )
+            container = container or names[0]
+        runner = worker.container(container)
+        if runner is None:
+            raise KubeletRefusal(400, f"container {container} is not valid for pod {pod}")
+        return runner
+
+    def _context(self, namespace: str, pod: str, container: str) -> PodContext:
+        worker = self._by_name.get((namespace, pod))
+        if worker is None or worker.context is None:
+            raise _not_found(container)
+        return worker.context
+
+
+def _not_found(container: str) -> KubeletRefusal:
+    return KubeletRefusal(500, f'container not found ("{container}")')
+
+
+def _no_log_text(runner: ContainerRunner, pod: str, *, previous: bool) -> str:
+    name = runner.spec["name"]
+    if previous:
+        return f'previous terminated container "{name}" in pod "{pod}" not found'
+    reason = (runner.state.state.get("waiting") or {}).get("reason", "ContainerCreating")
+    why = _WAITING_TEXTS.get(reason, reason)
+    return f'container "{name}" in pod "{pod}" is waiting to start: {why}'

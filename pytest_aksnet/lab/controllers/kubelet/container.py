@@ -1,0 +1,428 @@
+"""One container of a pod from its image to its end: start, probes, restarts with back-off.
+
+Runs in a task of its pod's worker. Says what happens through `ContainerState` and `changed`.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import secrets
+import signal
+from collections.abc import Callable
+
+from pytest_aksnet.lab.api.objects import JsonObject, timestamp
+from pytest_aksnet.lab.api.resources import CONFIG_MAPS, SECRETS, SERVICES
+from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.contracts import ExecSession, Sandbox
+from pytest_aksnet.lab.controllers.events import NORMAL, WARNING, EventRecorder
+from pytest_aksnet.lab.controllers.kubelet import environment, images, processes
+from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
+from pytest_aksnet.lab.controllers.kubelet.images import Image, PullError
+from pytest_aksnet.lab.controllers.kubelet.logs import ContainerLog
+from pytest_aksnet.lab.controllers.kubelet.probes import Prober, read_output
+from pytest_aksnet.lab.controllers.kubelet.probing import Probing
+from pytest_aksnet.lab.controllers.kubelet.references import MissingReference, References
+from pytest_aksnet.lab.controllers.kubelet.status import ContainerState, waiting
+from pytest_aksnet.lab.controllers.kubelet.surroundings import Program, Surroundings
+
+_START_ERROR_EXIT = 128
+_RUNTIME_ERROR = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+    "runc create failed: unable to start container process: "
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PodContext:
+    """What containers share: their pod (as it was started), its sandbox and where it is."""
+
+    around: Surroundings
+    pod: JsonObject
+    sandbox: Sandbox
+    node_netns_fd: int
+    ip: str
+    hostname: str
+    references: References
+    events: EventRecorder
+
+
+class ContainerRunner:
+    """Runs one container. `state` is what the pod's status shows of it."""
+
+    def __init__(
+        self, spec: JsonObject, restart_policy: str, changed: Callable[[], None], *, init: bool
+    ) -> None:
+        self.spec = spec
+        self.state = ContainerState(
+            name=spec["name"],
+            image=spec["image"],
+            state=waiting("PodInitializing" if init else "ContainerCreating"),
+        )
+        self.log: ContainerLog | None = None
+        self.previous_log: ContainerLog | None = None
+        self.env: dict[str, str] = {}
+        self._restart_policy = restart_policy
+        self._changed = changed
+        self._field_path = f"spec.{'initContainers' if init else 'containers'}{{{spec['name']}}}"
+        self._session: ExecSession | None = None
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._stopping = False
+        self._probe_kill: asyncio.Task[None] | None = None
+        self._copies: set[asyncio.Task[None]] = set()
+
+    @property
+    def cwd(self) -> str:
+        """The working directory of its processes."""
+        return self.spec.get("workingDir") or "/"
+
+    async def run(self, context: PodContext) -> None:
+        """Run it until it is not to be restarted any more."""
+        back_off = BackOff()
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            image = await self._image(context)
+            argv = await self._configure(context, image)
+            begun = loop.time()
+            exit_code = await self._run_once(context, image, argv)
+            if self._stopping or not self._restarts_after(exit_code):
+                return
+            delay = back_off.delay(loop.time() - begun)
+            if delay:
+                await self._wait_to_restart(context, delay)
+            self.state.restarts += 1
+
+    def _restarts_after(self, exit_code: int) -> bool:
+        if self._restart_policy == "OnFailure":
+            return exit_code != 0
+        return self._restart_policy == "Always"
+
+    async def _wait_to_restart(self, context: PodContext, delay: float) -> None:
+        metadata = context.pod["metadata"]
+        place = f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
+        name = self.spec["name"]
+        if self.state.terminated:
+            self.state.last = self.state.state
+            self.state.state = waiting(
+                "CrashLoopBackOff",
+                f"back-off {_duration(delay)} restarting failed container={name} pod={place}",
+            )
+            self._changed()
+        self._event(
+            context,
+            WARNING,
+            "BackOff",
+            f"Back-off restarting failed container {name} in pod {place}",
+        )
+        await asyncio.sleep(delay)
+
+    # -- before the start ------------------------------------------------------------------
+
+    async def _image(self, context: PodContext) -> Image:
+        """The image, tried again with back-off while it cannot be had."""
+        reference = self.spec["image"]
+        back_off = BackOff()
+        while True:
+            try:
+                image = images.resolve(reference)
+            except PullError as error:
+                await self._report_pull_error(context, error, back_off)
+                continue
+            text = f'Container image "{reference}" already present on machine'
+            self._event(context, NORMAL, "Pulled", f"{text} and can be accessed by the pod")
+            return image
+
+    async def _report_pull_error(
+        self, context: PodContext, error: PullError, back_off: BackOff
+    ) -> None:
+        reference = self.spec["image"]
+        self.state.state = waiting(error.reason, error.text)
+        self._changed()
+        if error.reason == "ErrImagePull":
+            self._event(context, NORMAL, "Pulling", f'Pulling image "{reference}"')
+            text = f'Failed to pull image "{reference}": {error.text}'
+            self._event(context, WARNING, "Failed", text)
+            self._event(context, WARNING, "Failed", "Error: ErrImagePull")
+        else:
+            self._event(context, WARNING, "InspectFailed", error.text)
+            self._event(context, WARNING, "Failed", f"Error: {error.reason}")
+        delay = back_off.delay() or back_off.delay()
+        if error.reason == "ErrImagePull":
+            text = f'Back-off pulling image "{reference}"'
+            self.state.state = waiting("ImagePullBackOff", f"{text}: ErrImagePull: {error.text}")
+            self._event(context, NORMAL, "BackOff", text)
+            self._event(context, WARNING, "Failed", "Error: ImagePullBackOff")
+            self._changed()
+        await asyncio.sleep(delay)
+
+    async def _configure(self, context: PodContext, image: Image) -> list[str]:
+        """Environment and argv, tried again when something that was missing may be there."""
+        while True:
+            try:
+                self.env = environment.variables(
+                    self.spec,
+                    context.references,
+                    self._linked_services(context),
+                    hostname=context.hostname,
+                )
+                return environment.command(self.spec, image.command, self.env)
+            except MissingReference as missing:
+                self.state.state = waiting("CreateContainerConfigError", str(missing))
+                self._changed()
+                self._event(context, WARNING, "Failed", f"Error: {missing}")
+            await configuration_change(context.around.store)
+
+    def _linked_services(self, context: PodContext) -> list[JsonObject]:
+        """The API server's Service, and with enableServiceLinks those of the namespace."""
+        store = context.around.store
+        namespace = context.pod["metadata"]["namespace"]
+        linked = []
+        if context.pod["spec"].get("enableServiceLinks", True):
+            linked = store.list(SERVICES, namespace)
+        master = store.find(SERVICES, "kubernetes", "default")
+        return [*linked, master] if master is not None else linked
+
+    # -- one run ---------------------------------------------------------------------------
+
+    async def _run_once(self, context: PodContext, image: Image, argv: list[str]) -> int:
+        """Start the main process, watch it, and note how it ended: its exit code."""
+        self.state.image = image.reference
+        self.state.image_id = image.image_id
+        self.state.container_id = f"containerd://{secrets.token_hex(32)}"
+        if self.state.terminated:
+            self.state.last = self.state.state
+        self._event(context, NORMAL, "Created", "Container created")
+        started_at = timestamp()
+        program: Program | None = None
+        try:
+            begin_program = context.around.programs.get(images.last_name(image.reference))
+            if begin_program is not None:
+                program = await begin_program(context.sandbox)
+            session = await self._spawn(context, argv)
+        except OSError as error:
+            return self._not_started(context, argv, error, started_at)
+        self._session = session
+        self._ended.clear()
+        self._event(context, NORMAL, "Started", "Container started")
+        self.state.state = {"running": {"startedAt": started_at}}
+        probing = self._begin_probing(context)
+        self._changed()
+        try:
+            exit_code = await session.process.wait()
+        finally:
+            probing.cancel()
+            if program is not None:
+                await program.stop()
+            self._forget_session(session)
+        self._note_end(exit_code, started_at)
+        return exit_code
+
+    async def _spawn(self, context: PodContext, argv: list[str]) -> ExecSession:
+        session = await processes.start(
+            context.sandbox,
+            argv,
+            env=self.env,
+            cwd=self.cwd,
+            stdin=bool(self.spec.get("stdin")),
+            tty=bool(self.spec.get("tty")),
+        )
+        self.previous_log, self.log = self.log, ContainerLog()
+        for fd in (session.stdout_fd, session.stderr_fd):
+            if fd >= 0:
+                self.log.attach(fd)
+        return session
+
+    def _not_started(
+        self, context: PodContext, argv: list[str], error: OSError, started_at: str
+    ) -> int:
+        text = _RUNTIME_ERROR + start_error_text(argv, error)
+        self._event(context, WARNING, "Failed", f"Error: {text}")
+        terminated = {
+            "terminated": {
+                "exitCode": _START_ERROR_EXIT,
+                "reason": "StartError",
+                "message": text,
+                "startedAt": "1970-01-01T00:00:00Z",
+                "finishedAt": started_at,
+                "containerID": self.state.container_id,
+            }
+        }
+        self.state.ready = self.state.started = False
+        if self._restarts_after(_START_ERROR_EXIT):
+            self.state.last = terminated
+            self.state.state = waiting("RunContainerError", text)
+        else:
+            self.state.state = terminated
+        self._changed()
+        return _START_ERROR_EXIT
+
+    def _forget_session(self, session: ExecSession) -> None:
+        self._session = None
+        if session.stdin_fd >= 0:
+            os.close(session.stdin_fd)
+        if self.log is not None:
+            self.log.close()
+        self._ended.set()
+
+    def _note_end(self, exit_code: int, started_at: str) -> None:
+        self.state.ready = self.state.started = False
+        self.state.state = {
+            "terminated": {
+                "exitCode": exit_code,
+                "reason": "Error" if exit_code else "Completed",
+                "startedAt": started_at,
+                "finishedAt": timestamp(),
+                "containerID": self.state.container_id,
+            }
+        }
+        self._changed()
+
+    def _prober(self, context: PodContext) -> Prober:
+        ports = {
+            port["name"]: int(port["containerPort"])
+            for port in self.spec.get("ports") or []
+            if port.get("name")
+        }
+
+        async def run_command(argv: list[str], seconds: float) -> tuple[int, str]:
+            return await self.run_command(context.sandbox, argv, seconds)
+
+        return Prober(netns_fd=context.node_netns_fd, ip=context.ip, ports=ports, run=run_command)
+
+    def _begin_probing(self, context: PodContext) -> "asyncio.Task[None]":
+        def kill(reason: str) -> None:
+            self._event(context, NORMAL, "Killing", reason)
+            seconds = float(context.pod["spec"].get("terminationGracePeriodSeconds", 30))
+            self._probe_kill = asyncio.create_task(self.terminate(seconds))
+
+        def unhealthy(text: str) -> None:
+            self._event(context, WARNING, "Unhealthy", text)
+
+        probing = Probing(
+            spec=self.spec,
+            state=self.state,
+            prober=self._prober(context),
+            changed=self._changed,
+            unhealthy=unhealthy,
+            kill=kill,
+        )
+        probing.begin()
+        return asyncio.create_task(probing.run())
+
+    async def run_command(
+        self, sandbox: Sandbox, argv: list[str], seconds: float
+    ) -> tuple[int, str]:
+        """Run a command in the container and wait for it: its exit code and its output.
+
+        Raises OSError where it does not start, TimeoutError where it does not end in time.
+        """
+        session = await processes.start(sandbox, argv, env=self.env, cwd=self.cwd, stderr=False)
+        reading = asyncio.create_task(read_output(session.stdout_fd))
+        try:
+            async with asyncio.timeout(seconds):
+                status_code = await session.process.wait()
+                return status_code, await reading
+        finally:
+            session.process.signal(signal.SIGKILL)
+            reading.cancel()
+
+    async def attach(self) -> ExecSession | None:
+        """Its output from now on, and its stdin where it has one; None where it does not run."""
+        session, log = self._session, self.log
+        if session is None or log is None:
+            return None
+        reading, writing = os.pipe()
+        copying = asyncio.create_task(_copy(log, writing))
+        self._copies.add(copying)
+        copying.add_done_callback(self._copies.discard)
+        stdin_fd = os.dup(session.stdin_fd) if session.stdin_fd >= 0 else -1
+        return ExecSession(
+            process=session.process, stdin_fd=stdin_fd, stdout_fd=reading, stderr_fd=-1
+        )
+
+    # -- the end ---------------------------------------------------------------------------
+
+    def forbid_restart(self) -> None:
+        """It is not to be started again, whatever its policy says."""
+        self._stopping = True
+
+    async def stop(self, context: PodContext) -> None:
+        """The preStop hook, SIGTERM, and wait for the end, however long it takes."""
+        if self._session is None:
+            return
+        text = f"Stopping container {self.spec['name']}"
+        self._event(context, NORMAL, "Killing", text)
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if hook is not None:
+            await self._run_hook(context, hook)
+        if self._session is not None:
+            self._session.process.signal(signal.SIGTERM)
+        await self._ended.wait()
+
+    async def _run_hook(self, context: PodContext, hook: JsonObject) -> None:
+        if "sleep" in hook:
+            await asyncio.sleep(float(hook["sleep"]["seconds"]))
+            return
+        grace = float(context.pod["spec"].get("terminationGracePeriodSeconds", 30))
+        look = await self._prober(context).look({**hook, "timeoutSeconds": grace})
+        if not look.good:
+            text = f"PreStopHook failed: {look.output}"
+            self._event(context, WARNING, "FailedPreStopHook", text)
+
+    async def terminate(self, grace_seconds: float) -> None:
+        """SIGTERM, and SIGKILL where it is still there after the grace."""
+        session = self._session
+        if session is None:
+            return
+        session.process.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._ended.wait()
+        except TimeoutError:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self._session is not None:
+            self._session.process.signal(signal.SIGKILL)
+
+    async def ended(self) -> None:
+        """Wait until no main process runs."""
+        await self._ended.wait()
+
+    def _event(self, context: PodContext, kind: str, reason: str, message: str) -> None:
+        context.events.record(context.pod, kind, reason, message, field_path=self._field_path)
+
+
+async def _copy(log: ContainerLog, fd: int) -> None:
+    """Write a log as it grows to a pipe, until its reader or the container goes."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        async for chunk in log.read(follow=True, from_now=True):
+            await loop.run_in_executor(None, os.write, fd, chunk)
+    os.close(fd)
+
+
+async def configuration_change(store: Store) -> None:
+    """Wait until some ConfigMap or Secret changes."""
+    watching = store.journal.subscribe((CONFIG_MAPS, SECRETS))
+    try:
+        await watching.batch()
+    finally:
+        watching.close()
+
+
+def start_error_text(argv: list[str], error: OSError) -> str:
+    """The container runtime's words for a program that cannot be executed."""
+    program = argv[0] if argv else ""
+    if isinstance(error, PermissionError):
+        return f'exec: "{program}": permission denied'
+    if "/" in program:
+        return f'exec: "{program}": stat {program}: no such file or directory'
+    return f'exec: "{program}": executable file not found in $PATH'
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return (f"{minutes}m" if minutes else "") + f"{rest}s"

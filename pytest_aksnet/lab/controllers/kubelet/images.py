@@ -1,0 +1,105 @@
+"""Which images there are: a small table, because every "image" is this machine's own programs.
+
+A reference is known by the last part of its name, whatever its registry and tag, so that mirrors
+work. Registries below .invalid do not exist (RFC 2606). What is not in the table cannot be pulled.
+"""
+
+import dataclasses
+import hashlib
+import re
+
+# Runs until it is killed, as the pause image does; needs nothing but a POSIX shell's companions.
+PAUSE = ("sleep", "infinity")
+_SHELL = ("sh",)
+# netshoot's own command is zsh, which is not part of a minimal Debian: an interactive shell either
+# way, and either ends at once without a terminal.
+_COMMANDS: dict[str, tuple[str, ...]] = {
+    "alpine": _SHELL,
+    "azure-cns": PAUSE,
+    "ip-masq-agent-v2": PAUSE,
+    "bash": ("bash",),
+    "busybox": _SHELL,
+    "cilium": PAUSE,
+    "coredns": PAUSE,
+    "debian": ("bash",),
+    "iperf3": ("iperf3", "-s"),
+    "kube-proxy": PAUSE,
+    "netshoot": _SHELL,
+    "node": PAUSE,  # calico/node
+    "pause": PAUSE,
+    "python": ("python3",),
+    "ubuntu": ("bash",),
+}
+_REFERENCE = re.compile(
+    r"(?:(?P<registry>[A-Za-z0-9.-]+(?::[0-9]+)?)/)?"
+    r"(?P<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?"
+    r"(?:@sha256:(?P<digest>[0-9a-f]{64}))?"
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image on the node: its full reference, its id, and its own command."""
+
+    reference: str
+    image_id: str
+    command: tuple[str, ...]
+
+
+class PullError(Exception):
+    """An image that cannot be had: the kubelet's reason, and its text."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+
+
+def resolve(reference: str) -> Image:
+    """The image of a reference. Raises PullError."""
+    found = _REFERENCE.fullmatch(reference)
+    if found is None:
+        raise PullError(
+            "InvalidImageName",
+            f'Failed to apply default image tag "{reference}": couldn\'t parse image name '
+            f'"{reference}": invalid reference format',
+        )
+    registry, path = _registry(found["registry"], found["path"])
+    tag, digest = found["tag"], found["digest"]
+    full = f"{registry}/{path}"
+    if digest:
+        full += f"@sha256:{digest}"
+    else:
+        full += f":{tag or 'latest'}"
+    if registry.split(":")[0].endswith(".invalid"):
+        raise PullError(
+            "ErrImagePull",
+            f'failed to pull and unpack image "{full}": failed to resolve image: failed to do '
+            f'request: Head "https://{registry}/v2/{path}/manifests/{tag or "latest"}": dial tcp: '
+            f"lookup {registry} on 168.63.129.16:53: no such host",
+        )
+    command = _COMMANDS.get(last_name(path))
+    if command is None:
+        raise PullError(
+            "ErrImagePull",
+            f'failed to pull and unpack image "{full}": failed to resolve image: {full}: not found',
+        )
+    digest = digest or hashlib.sha256(full.encode()).hexdigest()
+    return Image(reference=full, image_id=f"{registry}/{path}@sha256:{digest}", command=command)
+
+
+def last_name(reference: str) -> str:
+    """The last part of an image's name, without tag and digest."""
+    return reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
+
+
+def _registry(first: str | None, rest: str) -> tuple[str, str]:
+    """Docker Hub is the registry of names whose first part is no host name."""
+    if first is None:
+        if "/" not in rest:
+            return "docker.io", f"library/{rest}"
+        return "docker.io", rest
+    if "." in first or ":" in first or first == "localhost":
+        return first, rest
+    return "docker.io", f"{first}/{rest}"

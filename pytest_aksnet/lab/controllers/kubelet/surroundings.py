@@ -1,0 +1,57 @@
+"""What a kubelet is given: the store, the runtime, the network, and a few services of the lab."""
+
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.contracts import Network, Runtime, Sandbox
+from pytest_aksnet.lab.controllers.kubelet.volumes import IssueToken
+from pytest_aksnet.lab.spec import LabSpec
+
+
+class Program(Protocol):
+    """A server that the lab itself runs in a pod's network, instead of an image's program."""
+
+    async def stop(self) -> None:
+        """End it."""
+        ...
+
+
+class HostNetworkFacade(Protocol):
+    """What host-network pods are shown of their node."""
+
+    async def add_host_network_pod(self, node: str, pod: Sandbox) -> None:
+        """Show it to a new pod."""
+        ...
+
+    def forget_pod(self, node: str, pod: Sandbox) -> None:
+        """The pod ends."""
+        ...
+
+
+class AddressBook(Protocol):
+    """Told of pod addresses before anything in the pod runs: policies hold from the start."""
+
+    def assigned(self, pod: JsonObject, ip: str) -> None:
+        """The pod has this address now."""
+        ...
+
+    def released(self, pod: JsonObject) -> None:
+        """The pod has no address any more."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Shared by all kubelets. `programs` maps an image's last name to what starts its program."""
+
+    store: Store
+    spec: LabSpec
+    runtime: Runtime
+    network: Network
+    issue_token: IssueToken
+    programs: Mapping[str, Callable[[Sandbox], Awaitable[Program]]]
+    facade: HostNetworkFacade
+    addresses: AddressBook

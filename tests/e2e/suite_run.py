@@ -1,0 +1,68 @@
+"""Runs the suites in a process of their own against the embedded lab and reads what they report."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteRun:
+    """What one run gave. `results` is results.json."""
+
+    exit_code: int
+    terminal: str
+    results: dict[str, Any]
+    report_dir: Path
+
+    def outcomes(self) -> dict[str, str]:
+        """Outcome by `id[parameters]`."""
+        return {name(check): check["outcome"] for check in self.results["checks"]}
+
+    def not_passed(self) -> dict[str, str]:
+        """The reason of every check that did not pass, by `id[parameters]`."""
+        return {
+            name(check): f"{check['outcome']}: {check['reason']} {check['diagnosis']}"
+            for check in self.results["checks"]
+            if check["outcome"] != "passed"
+        }
+
+
+def name(check: dict[str, Any]) -> str:
+    """`id[parameters]` of a check in results.json."""
+    parameters = check["nodeid"].partition("[")[2]
+    return f"{check['id']}[{parameters}" if parameters else str(check["id"])
+
+
+def run_suites(report_dir: Path, *arguments: str, suites: str = "suites") -> SuiteRun:
+    """Run `pytest suites` with these arguments; the report goes to `report_dir`."""
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(CHECKOUT / suites),
+            f"--aksnet-report-dir={report_dir}",
+            "-p",
+            "no:cacheprovider",
+            *arguments,
+        ],
+        cwd=report_dir,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    terminal = ended.stdout + ended.stderr
+    written = report_dir / "results.json"
+    assert written.exists(), terminal
+    return SuiteRun(
+        exit_code=ended.returncode,
+        terminal=terminal,
+        results=json.loads(written.read_text("utf-8")),
+        report_dir=report_dir,
+    )

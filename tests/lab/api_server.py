@@ -1,0 +1,333 @@
+"""An API server for tests: real TLS socket, local processes instead of containers.
+
+The kubelet here runs local programs and keeps one process per pod; a small controller marks pods
+as running, ends deleted ones and finalizes namespaces.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import yaml
+from aiohttp import web
+
+from pytest_aksnet.lab.api.errors import ApiError
+from pytest_aksnet.lab.api.objects import JsonObject, timestamp
+from pytest_aksnet.lab.api.resources import NAMESPACES, NODES, PODS, RESOURCES
+from pytest_aksnet.lab.api.server import create_app
+from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal
+from pytest_aksnet.lab.spec import LabSpec, default_spec
+from pytest_aksnet.lab.tls import Authority
+
+TOKEN = "secret-token"
+RECORDINGS = Path(__file__).parents[2].parent / "shared" / "data" / "kubernetes-api"
+
+
+class LocalProcess:
+    """A local process as contracts.Process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    async def wait(self) -> int:
+        code = await self._process.wait()
+        return code if code >= 0 else 128 - code
+
+    def signal(self, signum: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signum)
+
+
+class LocalKubelet:
+    """contracts.Kubelet over local processes; `lines` is the log of every container."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.processes: dict[tuple[str, str], list[LocalProcess]] = {}
+        self.lines: list[bytes] = [b"line 1\n", b"line 2\n", b"line 3\n"]
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: Sequence[str],
+        *,
+        stdin: bool,
+        stdout: bool,
+        stderr: bool,
+        tty: bool,
+    ) -> ExecSession:
+        phase = self._store.get(PODS, pod, namespace).get("status", {}).get("phase")
+        if phase != "Running":
+            raise KubeletRefusal(500, f'container not found ("{container}")')
+        if tty:
+            ours, theirs = os.openpty()
+            pairs = {name: (ours, theirs) for name in ("stdin", "stdout")}
+        else:
+            pairs = {}
+            for name, wanted in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):
+                if wanted:
+                    read, write = os.pipe()
+                    pairs[name] = (write, read) if name == "stdin" else (read, write)
+        theirs_of = {name: pair[1] for name, pair in pairs.items()}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=theirs_of.get("stdin", subprocess.DEVNULL),
+                stdout=theirs_of.get("stdout", subprocess.DEVNULL),
+                stderr=theirs_of.get("stderr", theirs_of.get("stdout", subprocess.DEVNULL)),
+                start_new_session=True,
+            )
+        except OSError as error:
+            for descriptor in {pair[0] for pair in pairs.values()}:
+                os.close(descriptor)
+            code = 126 if isinstance(error, PermissionError) else 127
+            text = (
+                f'unable to start container process: exec: "{argv[0]}": permission denied'
+                if code == 126
+                else f'unable to start container process: exec: "{argv[0]}": stat {argv[0]}: '
+                "no such file or directory"
+            )
+            raise ExecNotStarted(code, text) from error
+        finally:
+            for descriptor in {pair[1] for pair in pairs.values()}:
+                os.close(descriptor)
+        local = LocalProcess(process)
+        self.processes.setdefault((namespace, pod), []).append(local)
+        ours_of = {name: pair[0] for name, pair in pairs.items()}
+        return ExecSession(
+            process=local,
+            stdin_fd=ours_of.get("stdin", -1),
+            stdout_fd=ours_of.get("stdout", -1),
+            stderr_fd=ours_of.get("stderr", -1),
+        )
+
+    async def attach(self, namespace: str, pod: str, container: str | None) -> ExecSession:
+        argv = ["sh", "-c", "echo attached; exec sleep 0.2"]
+        return await self.exec(
+            namespace, pod, container, argv, stdin=False, stdout=True, stderr=True, tty=False
+        )
+
+    async def log(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        *,
+        follow: bool,
+        previous: bool,
+        timestamps: bool,
+        tail_lines: int | None,
+        since_seconds: int | None,
+        limit_bytes: int | None,
+    ) -> AsyncIterator[bytes]:
+        if previous:
+            text = f'previous terminated container "{container}" in pod "{pod}" not found'
+            raise KubeletRefusal(400, text)
+        lines = self.lines if tail_lines is None else self.lines[-tail_lines:]
+        if limit_bytes is not None:
+            yield b"".join(lines)[:limit_bytes]
+            return
+        for line in lines:
+            yield line
+            await asyncio.sleep(0)
+
+    def kill(self, namespace: str, pod: str) -> None:
+        for process in self.processes.pop((namespace, pod), []):
+            process.signal(signal.SIGKILL)
+
+    def kill_all(self) -> None:
+        for place in tuple(self.processes):
+            self.kill(*place)
+
+
+async def control(store: Store, kubelet: LocalKubelet) -> None:
+    """Bind and run pods at once; end what is deleted."""
+    async for change in store.subscribe(PODS, NAMESPACES):
+        metadata = change.value["metadata"]
+        with contextlib.suppress(ApiError):
+            if change.resource is NAMESPACES:
+                if "deletionTimestamp" in metadata and change.kind != "DELETED":
+                    finalize(store, kubelet, metadata["name"])
+            elif change.kind == "DELETED":
+                kubelet.kill(metadata["namespace"], metadata["name"])
+            elif "deletionTimestamp" in metadata:
+                kubelet.kill(metadata["namespace"], metadata["name"])
+                store.delete(PODS, metadata["name"], metadata["namespace"], grace_seconds=0)
+            elif change.kind == "ADDED" and not change.value["spec"].get("nodeSelector"):
+                run(store, metadata["name"], metadata["namespace"])
+
+
+def run(store: Store, name: str, namespace: str) -> None:
+    if not store.get(PODS, name, namespace)["spec"].get("nodeName"):
+        store.bind(name, namespace, "node-0")
+
+    def started(pod: JsonObject) -> None:
+        pod["status"] |= {
+            "phase": "Running",
+            "podIP": "10.244.0.9",
+            "podIPs": [{"ip": "10.244.0.9"}],
+            "hostIP": "10.224.0.4",
+            "startTime": timestamp(),
+            "containerStatuses": [
+                {
+                    "name": container["name"],
+                    "state": {"running": {"startedAt": timestamp()}},
+                    "lastState": {},
+                    "ready": True,
+                    "restartCount": 0,
+                    "image": container["image"],
+                    "imageID": "sha256:0",
+                    "started": True,
+                }
+                for container in pod["spec"]["containers"]
+            ],
+        }
+        ready = {"status": "True", "lastTransitionTime": timestamp()}
+        pod["status"]["conditions"] += [
+            {"type": kind, **ready} for kind in ("Initialized", "Ready", "ContainersReady")
+        ]
+
+    store.mutate(PODS, name, namespace, change=started, subresource="status")
+
+
+def finalize(store: Store, kubelet: LocalKubelet, name: str) -> None:
+    for resource in RESOURCES:
+        if resource.namespaced:
+            for value in store.list(resource, name):
+                kubelet.kill(name, value["metadata"]["name"])
+                store.delete(resource, value["metadata"]["name"], name, grace_seconds=0)
+    namespace = store.get(NAMESPACES, name)
+    namespace["spec"] = {"finalizers": []}
+    store.update(NAMESPACES, namespace, subresource="finalize")
+
+
+@dataclasses.dataclass(kw_only=True)
+class ApiServer:
+    """A running server: its address, its files, its store (use it from `call` only)."""
+
+    url: str
+    port: int
+    kubeconfig: Path
+    ca_file: Path
+    store: Store
+    kubelet: LocalKubelet
+    loop: asyncio.AbstractEventLoop
+    spec: LabSpec
+
+
+def seed(store: Store) -> None:
+    for name in ("default", "kube-system"):
+        store.create(NAMESPACES, {"metadata": {"name": name}})
+    info = {
+        "architecture": "amd64",
+        "bootID": "b",
+        "containerRuntimeVersion": "containerd://2.2.7",
+        "kernelVersion": "6.8",
+        "kubeProxyVersion": "",
+        "kubeletVersion": "v1.34.2",
+        "machineID": "m",
+        "operatingSystem": "linux",
+        "osImage": "Ubuntu 24.04",
+        "systemUUID": "s",
+    }
+    store.create(
+        NODES,
+        {
+            "metadata": {"name": "node-0", "labels": {"kubernetes.io/role": "agent"}},
+            "spec": {"podCIDR": "10.244.0.0/24"},
+            "status": {
+                "addresses": [{"type": "InternalIP", "address": "10.224.0.4"}],
+                "conditions": [
+                    {
+                        "type": "Ready",
+                        "status": "True",
+                        "reason": "KubeletReady",
+                        "message": "",
+                        "lastHeartbeatTime": timestamp(),
+                        "lastTransitionTime": timestamp(),
+                    }
+                ],
+                "nodeInfo": info,
+            },
+        },
+    )
+
+
+def start(folder: Path) -> Iterator[ApiServer]:
+    """Serve until the generator is closed."""
+    spec = default_spec("overlay", "none")
+    store = Store(spec)
+    seed(store)
+    kubelet = LocalKubelet(store)
+    authority = Authority()
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        runner = web.AppRunner(
+            create_app(store, kubelet, token=TOKEN, spec=spec),
+            access_log=None,
+            shutdown_timeout=1,
+        )
+        await runner.setup()
+        context = authority.server_context(["localhost"], ["127.0.0.1"])
+        await web.SockSite(runner, listener, ssl_context=context).start()
+        controller = asyncio.create_task(control(store, kubelet))
+        ready.set()
+        await stop.wait()
+        controller.cancel()
+        kubelet.kill_all()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    assert ready.wait(10)
+    ca_file, kubeconfig = folder / "ca.crt", folder / "kubeconfig"
+    ca_file.write_bytes(authority.certificate_pem)
+    url = f"https://127.0.0.1:{port}"
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [
+                    {
+                        "name": "lab",
+                        "cluster": {"server": url, "certificate-authority": str(ca_file)},
+                    }
+                ],
+                "users": [{"name": "lab", "user": {"token": TOKEN}}],
+                "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}],
+                "current-context": "lab",
+            }
+        )
+    )
+    try:
+        yield ApiServer(
+            url=url,
+            port=port,
+            kubeconfig=kubeconfig,
+            ca_file=ca_file,
+            store=store,
+            kubelet=kubelet,
+            loop=loop,
+            spec=spec,
+        )
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()

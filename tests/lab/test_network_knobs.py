@@ -1,0 +1,83 @@
+"""The knobs that faults turn: healthy, then bent, then healed, seen in packets."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.network_bench import Bench
+from tests.lab.network_views import CLUSTER_IP, NODE_PORT, PORT, namespace, pod, policy, service
+
+SILENT = 0.25
+
+
+@pytest.fixture(scope="module", params=["overlay", "node-subnet"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = Bench(request.param)
+    for name, node in (("client0", 0), ("client1", 1), ("web1", 1), ("web2", 2)):
+        made.add_pod(name, node)
+    yield made
+    made.close()
+
+
+def test_service_proxy_absent_on_one_node_breaks_services_there_only(bench: Bench) -> None:
+    bench.services(service(bench, {"web2": 2}))
+    bench.bend(service_proxy_absent={bench.nodes[0]})
+    assert bench.look("client0", CLUSTER_IP, PORT, timeout=SILENT).outcome == "timeout"
+    assert bench.look("client0", "web2").ok
+    assert bench.look("client1", CLUSTER_IP, PORT).ok
+    bench.services(service(bench, {"web1": 1}))
+    bench.bend(service_proxy_absent=set())
+    assert bench.look("client0", CLUSTER_IP, PORT).by == "web1"
+
+
+def test_policy_absent_on_one_node_opens_its_pods_only(bench: Bench) -> None:
+    pods = [pod(bench, "web1", 1, {"app": "web"}), pod(bench, "web2", 2, {"app": "web"})]
+    deny = policy({"podSelector": {}})
+    bench.policies([deny], pods, [namespace("shop")])
+    bench.bend(policy_absent={bench.nodes[1]})
+    assert bench.look("client0", "web1").ok
+    assert bench.look("client0", "web2", timeout=SILENT).outcome == "timeout"
+    bench.bend(policy_absent=set())
+    assert bench.look("client0", "web1", timeout=SILENT).outcome == "timeout"
+    bench.policies([])
+    assert bench.look("client0", "web1").ok
+
+
+def test_non_masquerade_ranges_decide_who_is_seen(bench: Bench) -> None:
+    healthy = bench.look("client0", "vm").source
+    bench.bend(non_masquerade_cidrs=())
+    # Also the node of the target masquerades then: for it a pod is no local destination.
+    assert bench.look("client0", "web2").source == bench.ips[bench.nodes[2]]
+    assert bench.look("client0", "vm").source == bench.ips[bench.nodes[0]]
+    bench.bend(non_masquerade_cidrs=("0.0.0.0/0",))
+    assert bench.look("client0", "internet", timeout=SILENT).outcome == "timeout"
+    if bench.spec.mode == "overlay":
+        assert bench.look("client0", "vm", timeout=SILENT).outcome == "timeout"
+    bench.bend(non_masquerade_cidrs=None)
+    assert bench.look("client0", "vm").source == healthy
+    assert bench.look("client0", "internet").source == bench.spec.egress_ip
+
+
+def test_external_local_masqueraded_hides_the_client(bench: Bench) -> None:
+    bench.services(service(bench, {"web1": 1}, node_port=NODE_PORT, external_local=True))
+    assert bench.look("vm", bench.nodes[1], NODE_PORT).source == bench.ips["vm"]
+    bench.bend(external_local_masqueraded=True)
+    assert bench.look("vm", bench.nodes[1], NODE_PORT).source == bench.ips[bench.nodes[1]]
+    bench.bend(external_local_masqueraded=False)
+    assert bench.look("vm", bench.nodes[1], NODE_PORT).source == bench.ips["vm"]
+    bench.services()
+
+
+def test_rate_is_a_queue_on_both_directions_of_the_node(bench: Bench) -> None:
+    def queues(place: str, link: str) -> list[str]:
+        shown = json.loads(bench.run(place, "tc", "-j", "qdisc", "show", "dev", link))
+        return [one["kind"] for one in shown]
+
+    places = ((bench.nodes[1], "eth0"), ("fabric", "node1"))
+    bench.bend(rate_gbps={bench.nodes[1]: 1.5})
+    assert [queues(*place) for place in places] == [["tbf"], ["tbf"]]
+    bench.bend(rate_gbps={bench.nodes[1]: 0.5})
+    assert bench.look("client0", "web1").ok
+    bench.bend(rate_gbps={})
+    assert [queues(*place) for place in places] == [["noqueue"], ["noqueue"]]
