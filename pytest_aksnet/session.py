@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from pytest_aksnet.pod_pool import PodPool
 
 _NO_POOL = "nodes"
-# In the lab a virtual function that is away stays away: no servicing event is waited for.
-_LAB_SERVICING_S = 3.0
+# In the lab a virtual function that is away stays away (no servicing event), packets take
+# microseconds, and nobody else's traffic is on its links.
+_LAB_PACING = Pacing(servicing_s=3.0, throughput_s=1, deny_timeout_s=0.5)
 
 
 class AksnetSession:
@@ -185,7 +186,7 @@ class AksnetSession:
         """A new engine: one per test, as it remembers what the test has seen."""
         from pytest_aksnet.cluster.view import LiveView
 
-        pacing = Pacing(servicing_s=_LAB_SERVICING_S) if self.settings.is_lab else Pacing()
+        pacing = _LAB_PACING if self.settings.is_lab else Pacing()
         return Engine(
             self.executor,
             self.recorder,

@@ -145,14 +145,16 @@ class _Wait:
         self.pod = pod
         seen = progress(pod, self.request.readiness)
         port_taken = seen.ended or _NO_FREE_PORT in seen.unschedulable
+        another_port = self.request.host_network and port_taken and bool(self._ports)
         failed = seen.failed
         if seen.unschedulable:
             self.unschedulable_since = self.unschedulable_since or time.monotonic()
-            if port_taken or time.monotonic() - self.unschedulable_since > UNSCHEDULABLE_GRACE_S:
+            waited_s = time.monotonic() - self.unschedulable_since
+            if another_port or waited_s > UNSCHEDULABLE_GRACE_S:
                 failed = seen.unschedulable
         if not failed:
             return seen.ready
-        if not (self.request.host_network and port_taken and self._ports):
+        if not another_port:
             raise self.problem(failed)
         # A pod or a process of somebody else has this port of the node.
         delete_pods(self._cluster, [self.ref()], quiet=True)

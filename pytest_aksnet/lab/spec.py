@@ -185,6 +185,7 @@ def default_spec(mode: str, engine: str) -> LabSpec:
             ),
             OutsideHost(name="vm", ip="10.225.0.4", domain="vnet"),
             OutsideHost(name="storage-endpoint", ip="10.226.0.5", domain="vnet", http_ports=(443,)),
+            OutsideHost(name="api-server", ip="203.0.113.10", domain="internet", http_ports=()),
         ),
         private_endpoints=(
             PrivateEndpoint(

@@ -121,6 +121,11 @@ class HtmlReport:
         ]
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_html_duration_format(self, duration: float) -> str:
+        """Milliseconds: pytest-html rounds to whole seconds, and its page sorts only these two."""
+        return f"{round(duration * 1000)} ms"
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_html_results_table_html(
         self, report: pytest.TestReport | pytest.CollectReport, data: list[str]
     ) -> None:

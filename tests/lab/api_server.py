@@ -72,7 +72,7 @@ class LocalKubelet:
             raise KubeletRefusal(500, f'container not found ("{container}")')
         if tty:
             ours, theirs = os.openpty()
-            pairs = {name: (ours, theirs) for name in ("stdin", "stdout")}
+            pairs = dict.fromkeys(("stdin", "stdout"), (ours, theirs))
         else:
             pairs = {}
             for name, wanted in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr)):

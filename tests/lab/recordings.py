@@ -55,8 +55,7 @@ def shape(value: Any, key: str = "") -> Any:
         return {
             name: shape(item, name)
             for name, item in value.items()
-            if name not in _NOT_COMPARED
-            and not (name == "metadata" and not shape(item, name))
+            if name not in _NOT_COMPARED and not (name == "metadata" and not shape(item, name))
         }
     if isinstance(value, list):
         return [shape(item, key) for item in value]
@@ -83,9 +82,7 @@ class RawClient:
         authorized: bool = True,
     ) -> tuple[int, dict[str, str], Any]:
         """(status, headers in lower case, body: JSON value or text)."""
-        connection = http.client.HTTPSConnection(
-            *self._address, context=self._context, timeout=15
-        )
+        connection = http.client.HTTPSConnection(*self._address, context=self._context, timeout=15)
         wanted = {"Accept": "application/json", **(headers or {})}
         if authorized:
             wanted["Authorization"] = f"Bearer {self._token}"
@@ -97,7 +94,7 @@ class RawClient:
         finally:
             connection.close()
         found = {name.lower(): value for name, value in response.getheaders()}
-        if found.get("content-type", "").startswith("application/json"):
+        if text and found.get("content-type", "").startswith("application/json"):
             return response.status, found, json.loads(text)
         return response.status, found, text
 

@@ -247,3 +247,54 @@ def test_deleting_an_unscheduled_pod_is_immediate(client: RawClient) -> None:
 
 def test_the_recordings_are_found_beside_the_checkout() -> None:
     assert os.access(RECORDINGS / "README.md", os.R_OK)
+
+
+def test_pods_that_the_namespace_forbids_are_refused(client: RawClient) -> None:
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    patch = {"Content-Type": "application/merge-patch+json"}
+    body = {"metadata": {"labels": labels}}
+    assert client.send("PATCH", "/api/v1/namespaces/recps", body, patch)[0] == 200
+    found = list(recordings.exchanges(recordings.load(RECORDINGS, "podsecurity-restricted")))
+    for exchange in (item for item in found if item["request"]["path"].endswith("/pods")):
+        _same(client, exchange)
+    (deployment,) = (item for item in found if item["request"]["path"].endswith("/deployments"))
+    status, headers, _ = client.replay(deployment)
+    recorded = {name.lower(): value for name, value in deployment["response"]["headers"]}
+    assert (status, headers["warning"]) == (201, recorded["warning"])
+
+
+def test_a_namespace_may_enforce_one_level_and_warn_about_another(client: RawClient) -> None:
+    labels = {
+        "pod-security.kubernetes.io/enforce": "baseline",
+        "pod-security.kubernetes.io/warn": "restricted",
+    }
+    body = {"metadata": {"name": "recpb", "labels": labels}}
+    client.send("POST", "/api/v1/namespaces", body)
+    found = recordings.exchanges(recordings.load(RECORDINGS, "podsecurity-baseline"))
+    for exchange in (item for item in found if item["request"]["method"] == "POST"):
+        if exchange["request"]["path"].endswith("/pods"):
+            _same(client, exchange)
+
+
+def test_exec_needs_get_and_create(server: ApiServer, client: RawClient) -> None:
+    client.send("POST", "/api/v1/namespaces", {"metadata": {"name": "recr"}})
+    client.send("POST", "/api/v1/namespaces/recr/pods", {"metadata": {"name": "x"}, **_POD})
+    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/recr"
+    document = recordings.load(RECORDINGS, "exec-rbac-verbs")
+    for name, verbs in (("get-only", ["get"]), ("create-only", ["create"])):
+        accounts = "/api/v1/namespaces/recr/serviceaccounts"
+        client.send("POST", accounts, {"metadata": {"name": name}})
+        rules = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": verbs}]
+        client.send("POST", f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
+        binding = {
+            "metadata": {"name": name},
+            "roleRef": {"kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name}],
+        }
+        client.send("POST", f"{rbac}/rolebindings", binding)
+        _, _, answer = client.send("POST", f"{accounts}/{name}/token", {"spec": {}})
+        limited = RawClient("127.0.0.1", server.port, server.ca_file, answer["status"]["token"])
+        recorded = document[f"{name} v5"]
+        path = recorded["handshake_request"][0].split(" ")[1]
+        status, _, body = limited.send("GET", path)
+        assert (status, body) == (403, recorded["handshake_body"])

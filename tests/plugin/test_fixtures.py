@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.inner_run import run_pytest
 from tests.plugin.mini_cluster import NODES, MiniCluster
 
 
@@ -18,9 +19,7 @@ def mini() -> Iterator[MiniCluster]:
 def run(pytester: pytest.Pytester, mini: MiniCluster, source: str, *args: str) -> pytest.RunResult:
     pytester.makepyfile(source)
     kubeconfig = mini.kubeconfig(pytester.path)
-    return pytester.runpytest_subprocess(
-        "-p", "no:hypothesispytest", f"--aksnet-kubeconfig={kubeconfig}", *args
-    )
+    return run_pytest(pytester, f"--aksnet-kubeconfig={kubeconfig}", *args)
 
 
 @pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)

@@ -26,7 +26,7 @@ def pytest_unconfigure(config):
 def loaded(pytester: pytest.Pytester, *args: str) -> list[str]:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile("def test_unrelated():\n    assert True\n")
-    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", *args)
+    result = pytester.runpytest_subprocess(*args)
     assert result.ret == 0
     [line] = [line for line in result.outlines if line.startswith("LOADED ")]
     return line.split()[1:]

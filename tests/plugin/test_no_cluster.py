@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.inner_run import run_pytest
+
 SUITE = '''
 import pytest
 
@@ -40,7 +42,7 @@ def kubeconfig(server: str) -> Path:
 def refused(pytester: pytest.Pytester, *args: str) -> str:
     """The one line of a run that is refused."""
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", *args)
+    result = run_pytest(pytester, *args)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "Traceback" not in "\n".join(result.outlines + result.errlines)
     [line] = [line for line in result.errlines if line.strip()]
@@ -101,18 +103,18 @@ def test_a_refused_run_leaves_the_last_report_alone(
 
 def test_deselected_checks_need_no_cluster(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("-k", "unrelated")
+    result = run_pytest(pytester, "-k", "unrelated")
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=1, deselected=1)
 
 
 def test_cleanup_needs_a_cluster(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--aksnet-cleanup")
+    result = run_pytest(pytester, "--aksnet-cleanup")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *--aksnet-kubeconfig*"])
 
 
 def test_cleanup_of_the_lab_is_refused(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--aksnet-cleanup", "--aksnet-lab")
+    result = run_pytest(pytester, "--aksnet-cleanup", "--aksnet-lab")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: *leaves nothing behind*"])

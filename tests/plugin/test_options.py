@@ -6,6 +6,7 @@ import pytest
 
 from pytest_aksnet.lab import spec
 from pytest_aksnet.options import LAB_ENGINES, LAB_MODES, SETTINGS_KEY, Settings
+from tests.plugin.inner_run import run_pytest
 
 
 def settings(pytester: pytest.Pytester, *args: str) -> Settings:
@@ -118,12 +119,12 @@ def test_paths_eaten_by_the_lab_option_are_explained(pytester: pytest.Pytester) 
 
 
 def test_a_usage_error_ends_pytest_with_its_exit_code(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--aksnet-lab=kubenet")
+    result = run_pytest(pytester, "--aksnet-lab=kubenet")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --aksnet-lab=kubenet: unknown network mode*"])
 
 
 def test_print_images_needs_no_cluster(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_subprocess("--aksnet-print-images", "--aksnet-image=mirror/n:1")
+    result = run_pytest(pytester, "--aksnet-print-images", "--aksnet-image=mirror/n:1")
     assert result.ret == 0
     assert "mirror/n:1" in result.outlines

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.inner_run import run_pytest
+
 SUITE = '''
 import pytest
 from pytest_aksnet.model.errors import (
@@ -71,9 +73,9 @@ OUTCOMES = {
 @pytest.mark.parametrize("args", [(), ("-n2",), ("-p", "no:cacheprovider")], ids=" ".join)
 def test_each_kind_of_end_has_its_outcome(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("--aksnet-report-dir=out", *args)
+    result = run_pytest(pytester, "--aksnet-report-dir=out", *args)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*2 failed, 1 passed, 1 skipped, 2 errors, 2 inconclusive*"])
+    result.stdout.fnmatch_lines(["*2 failed, 1 passed, 1 skipped,*2 errors, 2 inconclusive*"])
     text = Path("out/results.json").read_text(encoding="utf-8")
     checks = {check["id"]: check for check in json.loads(text)["checks"]}
     assert {name: check["outcome"] for name, check in checks.items()} == OUTCOMES
@@ -84,14 +86,14 @@ def test_each_kind_of_end_has_its_outcome(pytester: pytest.Pytester, args: tuple
 
 def test_only_inconclusive_is_a_failed_run(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest("-k", "cut")
+    result = run_pytest(pytester, "-k", "cut")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
 def test_inconclusive_checks_are_listed(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("-rA", *args)
+    result = run_pytest(pytester, "-rA", *args)
     result.stdout.fnmatch_lines(["*INCONCLUSIVE: could not look, so neither passed nor failed*"])
     result.stdout.fnmatch_lines(["INCONCLUSIVE *::test_cut - the exec stream was cut"])
     result.stdout.fnmatch_lines(["INCONCLUSIVE *::test_blind - the control did not hold"])
@@ -99,7 +101,7 @@ def test_inconclusive_checks_are_listed(pytester: pytest.Pytester, args: tuple[s
 
 def test_the_terminal_shows_the_message_and_no_traceback(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest("-k", "fails")
+    result = run_pytest(pytester, "-k", "fails")
     result.stdout.fnmatch_lines(
         ["expected 1, saw 2", "  repeat with: kubectl exec", "*.py:*: ConformanceFailure"]
     )
@@ -108,7 +110,7 @@ def test_the_terminal_shows_the_message_and_no_traceback(pytester: pytest.Pytest
 
 def test_maxfail_stops_at_inconclusive(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest("-x", "-k", "cut or image")
+    result = run_pytest(pytester, "-x", "-k", "cut or image")
     result.stdout.fnmatch_lines(["*1 inconclusive*"])
     result.stdout.no_fnmatch_line("*2 errors*")
 
@@ -132,7 +134,9 @@ def test_expected_failures_stay_pytests(pytester: pytest.Pytester) -> None:
             raise Inconclusive("no")
         '''
     )
-    result = pytester.runpytest()
+    result = run_pytest(
+        pytester,
+    )
     result.stdout.fnmatch_lines(["*1 xfailed, *1 inconclusive*"])
 
 
@@ -145,6 +149,6 @@ def test_the_hook_hears_of_each_check(pytester: pytest.Pytester) -> None:
                 file.write(f"{record.id} {record.outcome.value}\\n")
         """
     )
-    pytester.runpytest("-k", "cut or passes")
+    run_pytest(pytester, "-k", "cut or passes")
     heard = Path("finished.txt").read_text(encoding="utf-8").splitlines()
     assert heard == ["dns.passes passed", "dns.cut inconclusive"]

@@ -9,6 +9,8 @@ from typing import cast
 
 import pytest
 
+from tests.plugin.inner_run import run_pytest
+
 SUITE = '''
 import time
 import pytest
@@ -69,7 +71,7 @@ MODES = pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
 
 def run(pytester: pytest.Pytester, *args: str) -> Path:
     pytester.makepyfile(SUITE)
-    pytester.runpytest_subprocess("--aksnet-report-dir=out", *args)
+    run_pytest(pytester, "--aksnet-report-dir=out", *args)
     return pytester.path / "out"
 
 
@@ -200,9 +202,7 @@ def test_what_got_worse_is_listed(pytester: pytest.Pytester) -> None:
     saved = json.loads(Path("saved.json").read_text(encoding="utf-8"))
     saved["outcomes"]["dns.cut"] = "passed"
     Path("saved.json").write_text(json.dumps(saved), encoding="utf-8")
-    result = pytester.runpytest_subprocess(
-        "--aksnet-report-dir=out", "--aksnet-baseline=saved.json"
-    )
+    result = run_pytest(pytester, "--aksnet-report-dir=out", "--aksnet-baseline=saved.json")
     result.stdout.fnmatch_lines(
         ["dns.cut: passed before, inconclusive now - the exec stream was cut"]
     )
@@ -216,6 +216,6 @@ def test_a_report_directory_that_cannot_be_made_is_a_usage_error(
     pytester: pytest.Pytester,
 ) -> None:
     Path("file").write_text("", encoding="utf-8")
-    result = pytester.runpytest_subprocess("--aksnet-report-dir=file/out")
+    result = run_pytest(pytester, "--aksnet-report-dir=file/out")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --aksnet-report-dir=*: cannot be made*"])

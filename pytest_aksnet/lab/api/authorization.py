@@ -88,6 +88,17 @@ def require(store: Store, user: User, verb: str, target: Target) -> None:
     raise errors.forbidden(resource, target.name, why)
 
 
+def require_create_too(store: Store, user: User, target: Target) -> None:
+    """Raise ApiError 403, without a reason, where a user may get but not create.
+
+    An exec over a WebSocket is a GET that starts something: it needs both verbs.
+    """
+    try:
+        require(store, user, "create", target)
+    except errors.ApiError:
+        raise errors.forbidden(target.resource, target.name, "") from None
+
+
 def allowed(
     store: Store,
     user: User,

@@ -192,8 +192,7 @@ async def _subresource(
 ) -> web.StreamResponse:
     subresource = target.subresource
     if subresource in ("exec", "attach") and verb in ("get", "create"):
-        # An exec over a WebSocket is a GET that starts something: it needs both verbs.
-        authorization.require(context.store, request[USER], "create", target)
+        authorization.require_create_too(context.store, request[USER], target)
         return await streams.serve(context, request, target)
     if subresource == "log" and verb == "get":
         return await logs.serve(context, request, target)

@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 
-from pytest_aksnet.lab.api import errors, selectors
+from pytest_aksnet.lab.api import errors, lifecycle, pod_security, selectors
 from pytest_aksnet.lab.api.admission import Admission
 from pytest_aksnet.lab.api.journal import (
     ADDED,
@@ -118,7 +118,7 @@ class Store:
 
         Fills in defaults, name (from generateName), uid, times and generation.
         """
-        new = self._normal_form(resource, dict(value))
+        new = lifecycle.normal_form(resource, dict(value))
         metadata = new["metadata"]
         if metadata.get("resourceVersion"):
             raise errors.bad_request("resourceVersion should not be set on objects to be created")
@@ -139,6 +139,7 @@ class Store:
             new.pop("status", None)
         if resource.namespaced:
             self._require_open_namespace(resource, place, metadata.get("name", ""))
+            pod_security.enforce(self.revision(NAMESPACES, place).value, resource, new)
         self._admission.default(resource, new)
         self._admission.validate(resource, new)
         if (place, metadata["name"]) in self._objects.get(resource.key, {}):
@@ -163,7 +164,7 @@ class Store:
         With metadata.resourceVersion or uid given, raises ApiError 409 where they are not those
         of the stored object. Nothing happens where nothing differs.
         """
-        new = self._normal_form(resource, dict(value))
+        new = lifecycle.normal_form(resource, dict(value))
         metadata = new["metadata"]
         place = (namespace or metadata.get("namespace", "")) if resource.namespaced else ""
         current = self.revision(resource, metadata.get("name", ""), place)
@@ -175,7 +176,7 @@ class Store:
             version=metadata.get("resourceVersion", ""),
         )
         if subresource:
-            new = _with_part(old, new, subresource)
+            new = lifecycle.with_part(old, new, subresource)
         else:
             for field in _KEPT_ON_UPDATE:
                 if field in old["metadata"]:
@@ -261,7 +262,7 @@ class Store:
         self._check_preconditions(resource, current.value, uid=uid, version=version)
         marked = clone(current.value)
         metadata = marked["metadata"]
-        grace = _grace(resource, marked, grace_seconds)
+        grace = lifecycle.grace(resource, marked, grace_seconds)
         waits = grace > 0 or metadata.get("finalizers") or marked.get("spec", {}).get("finalizers")
         already = "deletionTimestamp" in metadata
         shorter = not already or grace < metadata.get("deletionGracePeriodSeconds", 0)
@@ -285,25 +286,6 @@ class Store:
         return marked
 
     # -- inside ----------------------------------------------------------------------------
-
-    def _normal_form(self, resource: Resource, value: JsonObject) -> JsonObject:
-        """A copy with kind, apiVersion and metadata first, and without nulls in metadata."""
-        metadata = {
-            key: item for key, item in (value.get("metadata") or {}).items() if item is not None
-        }
-        rest = {
-            key: item
-            for key, item in value.items()
-            if key not in ("kind", "apiVersion", "metadata")
-        }
-        return clone(
-            {
-                "kind": resource.kind,
-                "apiVersion": resource.api_version,
-                "metadata": metadata,
-                **rest,
-            }
-        )
 
     def _free_name(self, resource: Resource, prefix: str, namespace: str) -> str:
         while True:
@@ -343,7 +325,7 @@ class Store:
 
     def _commit(self, resource: Resource, new: JsonObject, current: Revision | None) -> Revision:
         metadata = new["metadata"]
-        if current is not None and _may_go(resource, new):
+        if current is not None and lifecycle.may_go(resource, new):
             self._remove(current, new)
             return Revision(resource, new, self._version)
         self._version += 1
@@ -376,38 +358,3 @@ class Store:
                         owner for owner in owners if owner["uid"] != uid
                     ]
                     self._commit(revision.resource, value, revision)
-
-
-def _with_part(old: JsonObject, new: JsonObject, subresource: str) -> JsonObject:
-    """The stored object with one part taken from the new one."""
-    result = clone(old)
-    if subresource == "finalize":
-        result.setdefault("spec", {})["finalizers"] = (new.get("spec") or {}).get("finalizers", [])
-        if not result["spec"]["finalizers"]:
-            result["spec"] = {}
-    else:
-        result["status"] = new.get("status", {})
-    return result
-
-
-def _grace(resource: Resource, value: JsonObject, asked: int | None) -> int:
-    """The seconds a pod gets to end: none without a node or after its end; others never."""
-    if resource is not PODS:
-        return 0
-    spec = value["spec"]
-    if not spec.get("nodeName") or value.get("status", {}).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    if asked is not None:
-        return max(asked, 0)
-    return int(spec.get("terminationGracePeriodSeconds", 30))
-
-
-def _may_go(resource: Resource, value: JsonObject) -> bool:
-    """Whether a marked object has nothing left that keeps it."""
-    metadata = value["metadata"]
-    return (
-        "deletionTimestamp" in metadata
-        and not metadata.get("finalizers")
-        and not value.get("spec", {}).get("finalizers")
-        and metadata.get("deletionGracePeriodSeconds", 0) == 0
-    )

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+from collections.abc import Awaitable, Callable
 
 from aiohttp import WSMsgType, web
 
@@ -44,6 +45,38 @@ async def serve(context: ApiContext, request: web.Request, target: Target) -> we
     pod = context.store.revision(PODS, target.name, target.namespace).value
     if not pod["spec"].get("nodeName"):
         raise errors.bad_request(f"pod {target.name} does not have a host assigned")
+    argv = request.query.getall("command", [])
+
+    async def start() -> ExecSession | None:
+        if target.subresource == "attach":
+            return await context.kubelet.attach(target.namespace, target.name, container)
+        if not argv:
+            return None
+        return await context.kubelet.exec(
+            target.namespace,
+            target.name,
+            container,
+            argv,
+            stdin=exchange.flag(request, "stdin"),
+            stdout=exchange.flag(request, "stdout"),
+            stderr=exchange.flag(request, "stderr") and not exchange.flag(request, "tty"),
+            tty=exchange.flag(request, "tty"),
+        )
+
+    return await carry(request, start, attached=target.subresource == "attach")
+
+
+async def carry(
+    request: web.Request,
+    start: Callable[[], Awaitable[ExecSession | None]],
+    *,
+    attached: bool = False,
+) -> web.StreamResponse:
+    """Answer a request for a stream with the process that `start` starts.
+
+    `start` gives None where the request names no command, or raises KubeletRefusal or
+    ExecNotStarted. Raises ApiError before the handshake.
+    """
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise errors.bad_request("Upgrade request required")
     if not any(exchange.flag(request, name) for name in ("stdin", "stdout", "stderr")):
@@ -55,23 +88,10 @@ async def serve(context: ApiContext, request: web.Request, target: Target) -> we
         refusal = web.Response(status=403)
         refusal.force_close()
         return refusal
-    argv = request.query.getall("command", [])
     problem = "args must not be empty"
     session: ExecSession | None = None
     try:
-        if target.subresource == "attach":
-            session = await context.kubelet.attach(target.namespace, target.name, container)
-        elif argv:
-            session = await context.kubelet.exec(
-                target.namespace,
-                target.name,
-                container,
-                argv,
-                stdin=exchange.flag(request, "stdin"),
-                stdout=exchange.flag(request, "stdout"),
-                stderr=exchange.flag(request, "stderr") and not exchange.flag(request, "tty"),
-                tty=exchange.flag(request, "tty"),
-            )
+        session = await start()
     except KubeletRefusal as refused:
         return web.Response(text=refused.text, status=refused.status)
     except ExecNotStarted as failure:
@@ -94,10 +114,10 @@ async def serve(context: ApiContext, request: web.Request, target: Target) -> we
         await stream.send(
             framing.STATUS, framing.not_started_status(protocol, container_id, problem)
         )
-    elif target.subresource == "attach":
+    elif attached:
         await stream.run_attached(session)
     else:
-        await stream.run(session, argv)
+        await stream.run(session, request.query.getall("command", []))
     with contextlib.suppress(ConnectionError):
         await socket.close()
     return socket

@@ -7,11 +7,11 @@ import secrets
 from aiohttp import web
 
 from pytest_aksnet.lab.api import errors, exchange, patch
+from pytest_aksnet.lab.api.cells import format_selector
 from pytest_aksnet.lab.api.context import ApiContext, User
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import PODS, SERVICE_ACCOUNTS, Resource
 from pytest_aksnet.lab.api.routes import Target
-from pytest_aksnet.lab.api.tables import format_selector
 
 _AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 _DEFAULT_SECONDS = 3600

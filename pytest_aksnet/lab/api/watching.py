@@ -133,7 +133,7 @@ async def _follow(
             async with asyncio.timeout(min(left, stream.seconds_to_bookmark(), _CHECK_SECONDS)):
                 changes = await subscription.batch()
         except TimeoutError:
-            if stream.seconds_to_bookmark() <= 0:
+            if stream.bookmarks and stream.seconds_to_bookmark() <= 0:
                 await stream.bookmark()
             continue
         if not changes:

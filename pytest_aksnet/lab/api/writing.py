@@ -2,7 +2,16 @@
 
 from aiohttp import web
 
-from pytest_aksnet.lab.api import apply, errors, exchange, listing, patch, schema, selectors
+from pytest_aksnet.lab.api import (
+    apply,
+    errors,
+    exchange,
+    listing,
+    patch,
+    pod_security,
+    schema,
+    selectors,
+)
 from pytest_aksnet.lab.api.context import ApiContext
 from pytest_aksnet.lab.api.exchange import WriteOptions
 from pytest_aksnet.lab.api.objects import JsonObject
@@ -78,6 +87,9 @@ async def create(
     stored = context.store.create(
         view.stored, view.to_stored(value), target.namespace, dry_run=options.dry_run
     )
+    if target.namespace:
+        namespace = context.store.revision(NAMESPACES, target.namespace).value
+        warnings += pod_security.warnings(namespace, target.resource, value)
     warnings += deprecation(target.resource)
     return exchange.answer(view.to_shown(stored), status=201, warnings=warnings)
 

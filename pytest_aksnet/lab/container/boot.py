@@ -20,34 +20,15 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pytest_aksnet.lab.container.client import LabRuntime
+from pytest_aksnet.lab.container import inside
+from pytest_aksnet.lab.container.context import LabMain
+from pytest_aksnet.lab.container.inside import NOBODY, SANDBOX_USER
+from pytest_aksnet.lab.kernel.namespaces import write_identity_maps
 
-_END_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BootContext:
-    """What the lab's main coroutine works with.
-
-    `listener` is bound to 127.0.0.1 of the machine, outside the lab, and listens already.
-    `state_dir` is a private directory (0700) of the machine: paths in it mean the same inside and
-    outside, and it is gone when the lab is. `announce` says, once, that the lab is ready:
-    its mapping reaches `report` of `run` with "pid", the outer process's, added.
-    """
-
-    runtime: "LabRuntime"
-    listener: socket.socket
-    state_dir: Path
-    announce: Callable[[Mapping[str, object]], None]
-
-
-LabMain = Callable[[BootContext], Awaitable[None]]
+_NEWS_BYTES = 65_536
 
 
 def run(
@@ -67,10 +48,34 @@ def run(
     {"error": "one line that names the remedy"} where it cannot start or dies.
     Not for use in a process that has threads or an event loop.
     """
+    # Two descriptors for each process of the lab, six for each sandbox.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-    state_dir = Path(tempfile.mkdtemp(prefix="aksnet-lab-"))
+    state_dir = Path(tempfile.mkdtemp(prefix="aksnet-lab-")).resolve()
     try:
-        return _Outer(load_main, listener, state_dir, life_fd, report).run()
+        woken = _catch_signals(interactive=life_fd is None)
+        news, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        hold, held = os.pipe()
+        guard = os.fork()
+        if guard == 0:
+            for unwanted in (held, news.detach(), woken.detach(), life_fd):
+                if unwanted is not None:
+                    os.close(unwanted)
+            inside.become_guard(load_main, listener, state_dir, told, hold)
+        listener.close()
+        told.close()
+        os.close(hold)
+        outer = _Outer(life_fd, report, news, guard)
+        asked = outer.watch(woken)
+        # The guard ends the lab when this closes.
+        os.close(held)
+        _, status = os.waitpid(guard, 0)
+        while outer.hear():
+            pass
+        if status != 0 and not asked:
+            outer.fail("the lab died: one of its processes was killed")
+        return int(outer.failed)
     finally:
         listener.close()
         shutil.rmtree(state_dir, ignore_errors=True)
@@ -89,42 +94,84 @@ def report_line(fd: int) -> Callable[[Mapping[str, object]], None]:
 
 
 class _Outer:
+    """The outer process while the lab lives."""
+
     def __init__(
         self,
-        load_main: Callable[[], LabMain],
-        listener: socket.socket,
-        state_dir: Path,
         life_fd: int | None,
         report: Callable[[Mapping[str, object]], None],
+        news: socket.socket,
+        guard: int,
     ) -> None:
-        self._load_main = load_main
-        self._listener = listener
-        self._state_dir = state_dir
         self._life_fd = life_fd
         self._report = report
-        self._failed = False
-        self._said = b""
+        self._news = news
+        self._guard = guard
+        self.failed = False
 
-    def run(self) -> int:
-        # Two descriptors for each process, six for each sandbox.
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-        woken = self._catch_signals()
-        news, told = socket.socketpair()
-        hold, held = os.pipe()
-        guard = os.fork()
-        if guard == 0:
-            self._become_guard(told, hold, (news, held, woken))
-        told.close()
-        os.close(hold)
-        asked = self._watch(news, os.pidfd_open(guard), woken)
-        # The guard ends the lab when this closes.
-        os.close(held)
-        _, status = os.waitpid(guard, 0)
-        self._hear(news)
-        if not asked and status != 0 and not self._failed:
-            self._fail("the lab died: one of its processes was killed")
-        return int(self._failed)
+    def watch(self, woken: socket.socket) -> bool:
+        """Relay news until the lab ends by itself (False) or is to end (True)."""
+        guard = os.pidfd_open(self._guard)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._news, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            selector.register(guard, selectors.EVENT_READ)
+            if self._life_fd is not None:
+                selector.register(self._life_fd, selectors.EVENT_READ)
+            try:
+                while True:
+                    ready = {key.fileobj for key, _ in selector.select()}
+                    if self._news in ready and not self.hear():
+                        selector.unregister(self._news)
+                    if woken in ready and set(woken.recv(64)) - {signal.SIGCHLD}:
+                        return True
+                    if self._life_fd in ready and not os.read(self._life_fd or 0, 64):
+                        return True
+                    if guard in ready:
+                        return False
+            finally:
+                os.close(guard)
 
-    def _become_guard(self, told: socket.socket, hold: int, unwanted: tuple[object, ...]) -> None:
-        raise NotImplementedError
+    def hear(self) -> bool:
+        """Take one message from inside, False where there will be none any more."""
+        try:
+            text = self._news.recv(_NEWS_BYTES)
+        except (BlockingIOError, ConnectionError):
+            return False
+        if not text:
+            return False
+        message = json.loads(text)
+        if "unshared" in message:
+            self._news.send(json.dumps(self._map_identities(message["unshared"])).encode())
+        elif "error" in message:
+            self.fail(message["error"])
+        else:
+            self._report({**message, "pid": os.getpid()})
+        return True
+
+    def fail(self, text: str) -> None:
+        """Report an error, the first one only: what follows is its consequence."""
+        if not self.failed:
+            self.failed = True
+            self._report({"error": text})
+
+    def _map_identities(self, with_sandbox_user: bool) -> dict[str, object]:
+        sandbox = [(SANDBOX_USER, NOBODY)] if with_sandbox_user else []
+        try:
+            write_identity_maps(
+                self._guard, [(0, os.geteuid()), *sandbox], [(0, os.getegid()), *sandbox]
+            )
+        except OSError as error:
+            return {"errno": error.errno}
+        return {"errno": 0}
+
+
+def _catch_signals(interactive: bool) -> socket.socket:
+    """Have the signals that end the lab written to a socket; the end to read from."""
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: None)
+    signal.signal(signal.SIGINT, (lambda _number, _frame: None) if interactive else signal.SIG_IGN)
+    return woken

@@ -1,4 +1,4 @@
-"""What the lab needs of the kernel, and what to do about a refusal: one line that names a remedy."""
+"""What the lab needs of the kernel; a refusal becomes one line that names a remedy."""
 
 import errno
 import os
@@ -85,7 +85,10 @@ def _veth_remedy(error: OSError) -> str:
 def _nat_remedy(error: OSError) -> str:
     if error.errno == errno.ENOENT:
         return f"the lab needs nftables ({error.strerror}): run `sudo apt-get install nftables`"
-    return f"the lab needs nftables with NAT ({error.strerror}): run `sudo modprobe -a nf_tables nft_chain_nat nft_masq`"
+    return (
+        f"the lab needs nftables with NAT ({' '.join(str(error.strerror).split())}):"
+        " run `sudo modprobe -a nf_tables nft_chain_nat nft_masq`"
+    )
 
 
 def _make_veth(namespace: int) -> None:

@@ -5,6 +5,8 @@ DaemonSets are real objects with real pods, but their programs only pause: the l
 their work.
 """
 
+from collections.abc import Sequence
+
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
     CONFIG_MAPS,
@@ -24,6 +26,7 @@ from pytest_aksnet.lab.spec import LabSpec
 
 API_HOST = "api-server"
 COREDNS_REPLICAS = 2
+MASQUERADE_CONFIG = ("kube-system", "azure-ip-masq-agent-config-reconciled")
 _REGISTRY = "mcr.microsoft.com"
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SYSTEM = "kube-system"
@@ -71,7 +74,7 @@ def create_cluster(store: Store, spec: LabSpec) -> None:
         store.create(NODES, node_object(spec, node))
     _create_api_service(store, spec)
     _create_dns(store, spec)
-    _create_masquerade_config(store, spec)
+    store.create(CONFIG_MAPS, masquerade_config(spec.non_masquerade_cidrs), MASQUERADE_CONFIG[0])
     for namespace, name, image in _daemons(spec):
         store.create(DAEMON_SETS, _daemon_set(name, image), namespace)
 
@@ -179,23 +182,19 @@ def _coredns_pod() -> JsonObject:
     }
 
 
-def _create_masquerade_config(store: Store, spec: LabSpec) -> None:
-    cidrs = "\n".join(f"  - {cidr}" for cidr in spec.non_masquerade_cidrs)
-    text = f"nonMasqueradeCIDRs:\n{cidrs}\nmasqLinkLocal: true\n"
-    store.create(
-        CONFIG_MAPS,
-        {
-            "metadata": {
-                "name": "azure-ip-masq-agent-config-reconciled",
-                "labels": {
-                    "addonmanager.kubernetes.io/mode": "Reconcile",
-                    "component": "ip-masq-agent",
-                },
+def masquerade_config(cidrs: Sequence[str]) -> JsonObject:
+    """The ConfigMap that azure-ip-masq-agent reads, with this nonMasqueradeCIDRs list."""
+    listed = "".join(f"\n  - {cidr}" for cidr in cidrs) or " []"
+    return {
+        "metadata": {
+            "name": MASQUERADE_CONFIG[1],
+            "labels": {
+                "addonmanager.kubernetes.io/mode": "Reconcile",
+                "component": "ip-masq-agent",
             },
-            "data": {"ip-masq-agent-reconciled": text},
         },
-        _SYSTEM,
-    )
+        "data": {"ip-masq-agent-reconciled": f"nonMasqueradeCIDRs:{listed}\nmasqLinkLocal: true\n"},
+    }
 
 
 def _daemons(spec: LabSpec) -> list[tuple[str, str, str]]:

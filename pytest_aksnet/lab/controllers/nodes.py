@@ -30,10 +30,6 @@ _CONDITIONS = (
 
 def node_object(spec: LabSpec, node: NodeSpec) -> JsonObject:
     """The Node of a machine that is up."""
-    node_spec: JsonObject = {"providerID": node.provider_id}
-    if node.pod_cidr is not None and spec.mode == "kubenet":
-        # Only the node IPAM of kubenet fills this; with Azure CNI it stays empty.
-        node_spec |= {"podCIDR": node.pod_cidr, "podCIDRs": [node.pod_cidr]}
     return {
         "metadata": {
             "name": node.name,
@@ -43,7 +39,8 @@ def node_object(spec: LabSpec, node: NodeSpec) -> JsonObject:
                 "volumes.kubernetes.io/controller-managed-attach-detach": "true",
             },
         },
-        "spec": node_spec,
+        # Azure CNI leaves podCIDR empty: its addresses come from the network or from azure-cns.
+        "spec": {"providerID": node.provider_id},
         "status": _status(spec, node),
     }
 

@@ -60,10 +60,22 @@ def write_identity_maps(
 ) -> None:
     """Map single ids of a new user namespace, as pairs (id inside, id in the parent namespace).
 
-    setgroups(2) is denied in it, which the kernel asks of ordinary users. Raises OSError, e.g.
-    where AppArmor lets the namespace be made but not be used.
+    With one group setgroups(2) is denied in it, as the kernel asks of ordinary users. Raises
+    OSError, e.g. where AppArmor lets the namespace be made but not be used.
     """
     process = Path("/proc", str(pid))
-    process.joinpath("setgroups").write_text("deny")
+    if len(groups) == 1:
+        process.joinpath("setgroups").write_text("deny")
     process.joinpath("gid_map").write_text("".join(f"{a} {b} 1\n" for a, b in groups))
     process.joinpath("uid_map").write_text("".join(f"{a} {b} 1\n" for a, b in users))
+
+
+def is_mapped(identity: int) -> bool:
+    """Whether the user namespace of this process has that user and that group."""
+    return all(
+        any(
+            int(first) <= identity < int(first) + int(count)
+            for first, _, count in map(str.split, Path("/proc/self", name).read_text().splitlines())
+        )
+        for name in ("uid_map", "gid_map")
+    )

@@ -21,7 +21,7 @@ LOOPBACK = 1
 
 MAIN_TABLE = 254
 
-_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE, _DELROUTE = 16, 17, 20, 24, 25
+_NEWLINK, _NEWADDR, _NEWROUTE, _DELROUTE = 16, 20, 24, 25
 _NEWNEIGH, _NEWRULE, _NEWQDISC, _DELQDISC = 28, 32, 36, 37
 _REQUEST, _ACK, _REPLACE, _CREATE = 0x1, 0x4, 0x100, 0x400
 _NLMSG_ERROR = 2
@@ -146,11 +146,6 @@ def forward_on(index: int) -> bytes:
     return _message(_NEWLINK, _link_body(index, 0, _nested(_IFLA_AF_SPEC, family)))
 
 
-def delete_link(index: int) -> bytes:
-    """Delete a link; the other end of a veth pair, its routes and neighbours go with it."""
-    return _message(_DELLINK, _link_body(index, 0))
-
-
 def address(index: int, interface: str) -> bytes:
     """Give a link an address, "IP/PREFIX", without the route that the kernel would add."""
     value = ipaddress.ip_interface(interface)
@@ -185,6 +180,11 @@ def route(
 def blackhole(destination: str, *, table: int = MAIN_TABLE) -> bytes:
     """A route that drops what is forwarded to a network, silently."""
     return _route(_NEWROUTE, destination, table, _SCOPE_UNIVERSE, _TYPE_BLACKHOLE, 0, b"")
+
+
+def delete_route(destination: str, index: int) -> bytes:
+    """Take back the route to a network through a link. ESRCH where there is none."""
+    return _route(_DELROUTE, destination, MAIN_TABLE, _SCOPE_LINK, _TYPE_UNICAST, 0, _u32(4, index))
 
 
 def _route(

@@ -2,9 +2,9 @@
 
 Every machine (node, VM, private endpoint, host on the internet) is a veth into it. It forwards
 between them as the Azure network does, and like it is never seen itself: no hop answers, what has
-no owner is dropped silently, and a node may send only with addresses that are its own
-("Azure docs: virtual-networks-faq"). Outbound translation takes a fixed range of source ports
-per node ("Azure docs: load-balancer-outbound-connections").
+no owner is dropped silently, and a node may send only with addresses that are its own. Outbound
+translation covers a node's primary address and takes a fixed range of source ports per node
+("Azure docs: load-balancer-outbound-connections").
 
 The overlay's pod network is a routing domain of its own: pod addresses are routes in a table that
 only packets from nodes look at ("AKS docs: concepts-network-azure-cni-overlay").

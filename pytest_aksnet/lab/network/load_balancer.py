@@ -1,7 +1,8 @@
 """The Azure load balancer: which node gets a flow, and how its health is asked for.
 
 As the cloud provider sets it up for AKS: floating IP, so nodes see the frontend address and
-answer with it (direct server return); the flow's five-tuple decides; a TCP probe to the node port
+answer with it (direct server return); the flow's five-tuple decides, or the client's address with
+sessionAffinity ClientIP; a TCP probe to the node port
 for externalTrafficPolicy Cluster, an HTTP probe to the healthCheckNodePort for Local, none for
 UDP ("cloud-provider-azure: pkg/provider/azure_loadbalancer.go").
 """
@@ -73,7 +74,9 @@ def balancer_program(
             verdict = "drop"
         else:
             spread = ", ".join(f"{number} : {mark:#x}" for number, mark in enumerate(marks))
-            flow = f"ip saddr . {protocol} sport . ip daddr . {protocol} dport"
+            # Session affinity sets the rule's distribution to the source address.
+            ports = "" if service.affinity_seconds else f" . {protocol} sport . {protocol} dport"
+            flow = f"ip saddr . ip daddr{ports}"
             choice = f"ct mark set jhash {flow} mod {len(marks)} map {{ {spread} }}"
             verdict = f"jump {chains.add('pool', choice)}"
         for ip in service.load_balancer_ips:

@@ -7,7 +7,7 @@ destinations included (`masqLinkLocal: true`, as AKS configures it).
 
 from collections.abc import Sequence
 
-from pytest_aksnet.lab.network.tables import TableProgram
+from pytest_aksnet.lab.network.tables import TableProgram, address_set
 
 TABLE = "ip-masq-agent"
 
@@ -17,12 +17,12 @@ _PRIORITY = 105
 
 def masquerade_program(non_masquerade_cidrs: Sequence[str]) -> TableProgram:
     """The table for these ranges; with none of them everything non-local is masqueraded."""
-    spared = f"ip daddr {{ {', '.join(non_masquerade_cidrs)} }} return"
+    spared = address_set(non_masquerade_cidrs)
     return TableProgram(
         base=f"""chain ip-masq-agent {{
             type nat hook postrouting priority {_PRIORITY}
             fib daddr type local return
-            {spared if non_masquerade_cidrs else ""}
+            {f"ip daddr {{ {spared} }} return" if spared else ""}
             masquerade fully-random
         }}"""
     )

@@ -31,8 +31,11 @@ from pytest_aksnet.lab.spec import LabSpec
 class LabNetwork:
     """The network of a lab. `fabric_fd` is the namespace with Azure's own addresses."""
 
-    def __init__(self, spec: LabSpec) -> None:
-        """Make the fabric. Raises OSError where namespaces, veth or nftables are refused."""
+    def __init__(self, spec: LabSpec, fabric_fd: int | None = None) -> None:
+        """Make the fabric, in a namespace of its own or in the one given.
+
+        Raises OSError where namespaces, veth or nftables are refused.
+        """
         self.spec = spec
         self.knobs = NetworkKnobs(
             service_proxy_absent=set(),
@@ -41,7 +44,7 @@ class LabNetwork:
             external_local_masqueraded=False,
             rate_gbps={},
         )
-        self.fabric_fd = new_netns()
+        self.fabric_fd = new_netns() if fabric_fd is None else fabric_fd
         self._fabric = Fabric(spec, self.fabric_fd)
         self._fabric_flows = Conntrack(self.fabric_fd)
         self._nodes: dict[str, NodeNetwork] = {}

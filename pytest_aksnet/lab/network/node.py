@@ -2,7 +2,7 @@
 
 Pods are wired as azure-vnet does in transparent mode: the pod has its address alone and a default
 route by 169.254.1.1 with a static neighbour; on the node there is a veth `azv*` with the MAC
-aa:aa:aa:aa:aa:aa and a /32 route ("Azure/azure-container-networking: docs, transparent mode").
+aa:aa:aa:aa:aa:aa and a /32 route (Azure/azure-container-networking, transparent mode).
 """
 
 import errno
@@ -82,10 +82,15 @@ class NodeNetwork:
             pod.close()
 
     def remove_pod(self, ip: str) -> None:
-        """Take a pod's wire back. No error if it went with the pod's namespace."""
+        """Stop routing to a pod. Its wire goes with the pod's namespace.
+
+        To delete the link here would block for some 20 ms, while the kernel waits for readers.
+        """
         index = self._links.pop(ip, None)
         if index is not None:
-            self._routes.apply([netlink.delete_link(index)], ignore=(errno.ENODEV,))
+            # Both are what is left of a link that has already gone with its namespace.
+            gone = (errno.ESRCH, errno.ENODEV)
+            self._routes.apply([netlink.delete_route(f"{ip}/32", index)], ignore=gone)
 
     def forget_flows(self, filters: Sequence[FlowFilter]) -> None:
         """Delete tracked connections."""

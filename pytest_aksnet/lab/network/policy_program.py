@@ -18,7 +18,7 @@ from typing import Literal, cast
 
 from pytest_aksnet.lab.api.selectors import matches_label_selector
 from pytest_aksnet.lab.contracts import NamespaceView, PodView, PolicyView
-from pytest_aksnet.lab.network.tables import Chains, TableProgram
+from pytest_aksnet.lab.network.tables import Chains, TableProgram, address_set
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 TABLE = "network-policy"
@@ -150,12 +150,8 @@ class PolicyCompiler:
         if network.version != 4:
             return []
         match = f"{field} {network}" if network.prefixlen else f"{field} 0.0.0.0-255.255.255.255"
-        excepts = [
-            ipaddress.IPv4Network(one, strict=False)
-            for one in cast(Sequence[str], block.get("except") or ())
-        ]
-        if excepts:
-            spared = ", ".join(str(one) for one in ipaddress.collapse_addresses(excepts))
+        spared = address_set(cast(Sequence[str], block.get("except") or ()))
+        if spared:
             match += f" {field} != {{ {spared} }}"
         if self._identities:
             match += f" {field} != @identities"

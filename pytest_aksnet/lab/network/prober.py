@@ -35,6 +35,7 @@ class Prober:
         self._source_ip = source_ip
         self._node_ips = node_ips
         self._changed = changed
+        self._expected: dict[ProbeTarget, bool] = {}
         self._answers: dict[ProbeTarget, bool] = {}
         self._tasks: dict[ProbeTarget, asyncio.Task[None]] = {}
         self._running = False
@@ -44,7 +45,14 @@ class Prober:
         return self._answers.get(target, False)
 
     def set_targets(self, targets: Mapping[ProbeTarget, bool]) -> None:
-        """Probe exactly these. A new one counts as its expected answer until it has answered."""
+        """Probe exactly these. A new one counts as its expected answer until it has answered.
+
+        Where the expectation changes, the target is asked at once.
+        """
+        for target in list(self._tasks):
+            if targets.get(target) != self._expected.get(target):
+                self._tasks.pop(target).cancel()
+        self._expected = dict(targets)
         self._answers = {
             target: self._answers.get(target, expected) for target, expected in targets.items()
         }
@@ -66,8 +74,6 @@ class Prober:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _follow(self) -> None:
-        for target in self._tasks.keys() - self._answers.keys():
-            self._tasks.pop(target).cancel()
         loop = asyncio.get_running_loop()
         for target in self._answers.keys() - self._tasks.keys():
             self._tasks[target] = loop.create_task(self._watch(target))
@@ -83,11 +89,11 @@ class Prober:
     async def _ask(self, target: ProbeTarget) -> bool:
         loop = asyncio.get_running_loop()
         address = self._node_ips[target.node]
-        with in_netns(self._netns_fd):
-            client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        with client:
-            client.setblocking(False)
-            try:
+        try:
+            with in_netns(self._netns_fd):
+                client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            with client:
+                client.setblocking(False)
                 client.bind((self._source_ip, 0))
                 async with asyncio.timeout(_SILENCE_SECONDS):
                     await loop.sock_connect(client, (address, target.port))
@@ -95,6 +101,6 @@ class Prober:
                         return True
                     await loop.sock_sendall(client, _REQUEST % address.encode())
                     answer = await loop.sock_recv(client, 4096)
-            except (OSError, TimeoutError):
-                return False
-            return answer.split(b" ", 2)[1:2] == [b"200"]
+        except (OSError, TimeoutError):
+            return False
+        return answer.split(b" ", 2)[1:2] == [b"200"]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pytest_aksnet.lab.contracts import EndpointView, ServicePortView
-from pytest_aksnet.lab.network.tables import Chains, TableProgram, content_hash
+from pytest_aksnet.lab.network.tables import Chains, TableProgram, address_set, content_hash
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 TABLE = "service-proxy"
@@ -119,8 +119,9 @@ class _Compiler:
         if service.node_port:
             self.node_ports[node_port] = f"goto {chain}"
         if service.source_ranges and balanced:
-            allowed = ", ".join(service.source_ranges)
-            chain = self.chains.add("from", f"ip saddr {{ {allowed} }} goto {chain}")
+            allowed = address_set(service.source_ranges)
+            rules = [f"ip saddr {{ {allowed} }} goto {chain}"] if allowed else []
+            chain = self.chains.add("from", *rules)
             self.unserved.update(dict.fromkeys(balanced, "drop"))
         self.services.update(dict.fromkeys(balanced, f"goto {chain}"))
 

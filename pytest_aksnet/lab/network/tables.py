@@ -7,7 +7,8 @@ deleted after it. That keeps big tables within the limit that an unprivileged nf
 """
 
 import hashlib
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_aksnet.lab.kernel.nft import Nftables
@@ -48,6 +49,16 @@ class Chains:
 def content_hash(text: str) -> str:
     """A short name for a text; the lab would need thousands of millions of chains to clash."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def address_set(cidrs: Iterable[str]) -> str:
+    """IPv4 networks as the inside of a set; merged, as nftables refuses overlaps. IPv6 is left out.
+
+    Raises ValueError for what is no network.
+    """
+    networks = [ipaddress.ip_network(cidr, strict=False) for cidr in cidrs]
+    plain = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
+    return ", ".join(str(network) for network in ipaddress.collapse_addresses(plain))
 
 
 class TableWriter:

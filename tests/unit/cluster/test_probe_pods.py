@@ -187,7 +187,17 @@ def test_a_host_port_that_is_taken_makes_the_next_one_be_tried(
     assert pods.deleted == ["a", "a-p9001"]
 
 
-def test_ports_that_are_all_taken_end_in_an_error(api: ScriptedApi, cluster: Cluster) -> None:
+def test_the_only_port_may_become_free_in_a_moment(api: ScriptedApi, cluster: Cluster) -> None:
+    taken = unschedulable("node(s) didn't have free ports for the requested pod ports")
+    pods = Pods(api, {"a": [taken, READY]})
+    assert start_pods(cluster, [request("a", host_network=True, port=9000)])
+    assert not pods.deleted
+
+
+def test_ports_that_are_all_taken_end_in_an_error(
+    api: ScriptedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_aksnet.cluster.probe_pods.UNSCHEDULABLE_GRACE_S", 0.1)
     taken = unschedulable("node(s) didn't have free ports for the requested pod ports")
     Pods(api, {"a": [taken], "a-p9001": [taken]})
     wanted = request("a", host_network=True, port=9000, host_port_choices=(9001,))

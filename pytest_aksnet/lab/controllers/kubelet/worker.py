@@ -216,10 +216,17 @@ class PodWorker:
             if await session.process.wait() != 0:
                 text = f"MountVolume.SetUp failed : cannot make {', '.join(empty)}"
                 self._record(WARNING, "FailedMount", text)
-        for mount in mounts:
-            for file in mount.files:
-                path = mount.path if mount.single_file else f"{mount.path}/{file.path}"
-                await sandbox.write_file(path, file.content, file.mode)
+        await asyncio.gather(
+            *(
+                sandbox.write_file(
+                    mount.path if mount.single_file else f"{mount.path}/{file.path}",
+                    file.content,
+                    file.mode,
+                )
+                for mount in mounts
+                for file in mount.files
+            )
+        )
 
     # -- the end ---------------------------------------------------------------------------
 

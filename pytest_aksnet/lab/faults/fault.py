@@ -1,0 +1,58 @@
+"""What a fault is, and what it may touch of a lab."""
+
+from typing import Protocol
+
+from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.contracts import FaultableNetwork
+from pytest_aksnet.lab.dns.azure import AzureDns
+from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
+from pytest_aksnet.lab.spec import LabSpec
+
+
+class FaultableLab(Protocol):
+    """A lab as faults see it."""
+
+    @property
+    def spec(self) -> LabSpec:
+        """What the lab consists of."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """The cluster's objects."""
+        ...
+
+    @property
+    def network(self) -> FaultableNetwork:
+        """The network and its knobs."""
+        ...
+
+    @property
+    def azure_dns(self) -> AzureDns:
+        """The resolver at 168.63.129.16."""
+        ...
+
+    @property
+    def facade(self) -> AcceleratedNetworking:
+        """What nodes show of their NICs."""
+        ...
+
+
+class Fault(Protocol):
+    """A fault, ready to be injected; doing either twice is harmless.
+
+    `name` is how people call it, `describes` one sentence with its source, `node` the node that it
+    breaks, "" where it breaks the cluster.
+    """
+
+    name: str
+    describes: str
+    node: str
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Break it."""
+        ...
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Make it whole again."""
+        ...

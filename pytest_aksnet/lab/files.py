@@ -1,0 +1,70 @@
+"""The two files by which a lab is found: a kubeconfig, and the site file of pytest-aksnet."""
+
+import base64
+import json
+from pathlib import Path
+
+import yaml
+
+from pytest_aksnet.lab.spec import CLUSTER_NAME, LabSpec
+
+KUBECONFIG = "kubeconfig"
+SITE = "aksnet.toml"
+_USER = "clusterUser"
+
+
+def write_kubeconfig(folder: Path, *, server: str, ca_pem: bytes, token: str) -> Path:
+    """Write the kubeconfig: TLS with the lab's CA, a bearer token. Returns its path."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": CLUSTER_NAME,
+        "clusters": [
+            {
+                "name": CLUSTER_NAME,
+                "cluster": {
+                    "server": server,
+                    "certificate-authority-data": base64.b64encode(ca_pem).decode(),
+                },
+            }
+        ],
+        "contexts": [{"name": CLUSTER_NAME, "context": {"cluster": CLUSTER_NAME, "user": _USER}}],
+        "users": [{"name": _USER, "user": {"token": token}}],
+    }
+    return _write(folder / KUBECONFIG, yaml.safe_dump(content, sort_keys=False))
+
+
+def write_site(folder: Path, spec: LabSpec) -> Path:
+    """Write what is true for this site: what a user of a real cluster would write by hand."""
+    hosts = {host.name: host for host in spec.hosts}
+    external = sorted(spec.public_names)
+    lines = [
+        f"external_names = {_strings(external)}",
+        f"egress_ips = {_strings([spec.egress_ip])}",
+    ]
+    for table, name in (("vnet_vm", "vm"), ("internet", "internet")):
+        host = hosts[name]
+        lines += ["", f"[{table}]", f"host = {_string(host.ip)}", f"port = {host.http_ports[0]}"]
+    for endpoint in spec.private_endpoints:
+        lines += [
+            "",
+            "[[private_names]]",
+            f"name = {_string(endpoint.fqdn)}",
+            "port = 443",
+            f"addresses = {_strings([endpoint.ip])}",
+        ]
+    return _write(folder / SITE, "\n".join(lines) + "\n")
+
+
+def _string(text: str) -> str:
+    return json.dumps(text)  # a JSON string of ASCII is a TOML basic string
+
+
+def _strings(texts: list[str]) -> str:
+    return "[" + ", ".join(_string(text) for text in texts) + "]"
+
+
+def _write(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,240 @@
+"""The lab's main coroutine: puts the parts together, says when it is ready, and keeps it going.
+
+Order matters for the time to ready: what `kubectl` and a first pod need comes before it, the
+pausing pods of the system DaemonSets after it.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from pytest_aksnet.lab import admin, files
+from pytest_aksnet.lab.api.journal import Subscription
+from pytest_aksnet.lab.api.resources import PODS
+from pytest_aksnet.lab.api.server import create_app
+from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.container.context import BootContext
+from pytest_aksnet.lab.contracts import Sandbox
+from pytest_aksnet.lab.controllers.cluster import API_HOST, COREDNS_REPLICAS, create_cluster
+from pytest_aksnet.lab.controllers.cluster_records import StoreRecords
+from pytest_aksnet.lab.controllers.endpoints import EndpointsController, is_ready
+from pytest_aksnet.lab.controllers.garbage import GarbageCollector
+from pytest_aksnet.lab.controllers.kubelet import naming
+from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
+from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
+from pytest_aksnet.lab.controllers.load_balancers import LoadBalancerController
+from pytest_aksnet.lab.controllers.loop import ControlLoop
+from pytest_aksnet.lab.controllers.namespaces import NamespaceController
+from pytest_aksnet.lab.controllers.network_feed import PolicyFeed, ServiceFeed
+from pytest_aksnet.lab.controllers.scheduler import Scheduler
+from pytest_aksnet.lab.controllers.workloads.daemon_sets import DaemonSetController
+from pytest_aksnet.lab.controllers.workloads.deployments import DeploymentController
+from pytest_aksnet.lab.controllers.workloads.replica_sets import ReplicaSetController
+from pytest_aksnet.lab.controllers.workloads.stateful_sets import StatefulSetController
+from pytest_aksnet.lab.dns.azure import AzureDns
+from pytest_aksnet.lab.dns.forward import Forwarder
+from pytest_aksnet.lab.dns.message import NOERROR, Question
+from pytest_aksnet.lab.dns.server import DnsServer
+from pytest_aksnet.lab.dns.servers import start_azure_dns, start_coredns
+from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
+from pytest_aksnet.lab.faults.fault import Fault
+from pytest_aksnet.lab.network.model import LabNetwork
+from pytest_aksnet.lab.outside import TLS_PORT, OutsideServer, certificate_names
+from pytest_aksnet.lab.sockets import tcp_listener
+from pytest_aksnet.lab.spec import LabSpec
+from pytest_aksnet.lab.tls import Authority
+
+_API_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+FABRIC = "fabric"
+_DNS_DEADLINE_SECONDS = 20.0
+_DNS_PAUSE_SECONDS = 0.01
+
+
+class Lab:
+    """A lab and its parts. `run` boots it and keeps it until it is cancelled."""
+
+    def __init__(self, spec: LabSpec, context: BootContext, fabric: Sandbox) -> None:
+        self.spec = spec
+        self.store = Store(spec)
+        self.network = LabNetwork(spec, fabric.netns_fd)
+        self.azure_dns = AzureDns(spec)
+        self.facade = AcceleratedNetworking()
+        self.machines: dict[str, Sandbox] = {FABRIC: fabric}
+        self.injected: set[tuple[str, str]] = set()
+        self._context = context
+        self._authority = Authority()
+        self._token = secrets.token_urlsafe(32)
+        self._records = StoreRecords(self.store)
+        self._policies = PolicyFeed(self.store, self.network)
+
+    async def run(self, faults: Sequence[Fault]) -> None:
+        """Boot, inject the faults, announce, and go on."""
+        await self._create_machines()
+        async with asyncio.TaskGroup() as group:
+            facade = group.create_task(self._show_facade())
+            await self.network.start()
+            await start_azure_dns(self.spec, self.azure_dns, self.network.fabric_fd)
+            await self._start_outside_servers()
+            kubelets = self._kubelets()
+            create_cluster(self.store, self.spec)
+            for loop in (*self._control_loops(), kubelets):
+                group.create_task(loop.run(), name=type(loop).__name__)
+            await self._serve_api(kubelets)
+            await self._dns_pods_ready()
+            await self._dns_answers()
+            await facade
+            for fault in faults:
+                await self.inject(fault)
+            self._announce()
+            group.create_task(DaemonSetController(self.store).run())
+
+    async def inject(self, fault: Fault) -> None:
+        """Inject a fault and remember it."""
+        await fault.inject(self)
+        self.injected.add((fault.name, fault.node))
+
+    async def heal(self, fault: Fault) -> None:
+        """Heal a fault and forget it."""
+        await fault.heal(self)
+        self.injected.discard((fault.name, fault.node))
+
+    # -- boot ------------------------------------------------------------------------------
+
+    async def _create_machines(self) -> None:
+        names = [node.name for node in self.spec.nodes] + [host.name for host in self.spec.hosts]
+        machines = await asyncio.gather(
+            *(_create_machine(self._context, self.spec, name) for name in names)
+        )
+        for name, machine in zip(names, machines, strict=True):
+            self.machines[name] = machine
+            self.network.add_machine(name, machine.netns_fd)
+
+    async def _show_facade(self) -> None:
+        for node in self.spec.nodes:
+            await self.facade.add_node(node, self.machines[node.name])
+
+    async def _start_outside_servers(self) -> None:
+        for host in self.spec.hosts:
+            if not host.http_ports:
+                continue
+            tls = None
+            if TLS_PORT in host.http_ports:
+                names = certificate_names(self.spec, host)
+                tls = self._authority.server_context(names, (host.ip,))
+            await OutsideServer(host, tls=tls).start(self.machines[host.name].netns_fd)
+
+    def _kubelets(self) -> Kubelets:
+        async def run_coredns(sandbox: Sandbox) -> DnsServer:
+            return await start_coredns(self.spec, self._records, sandbox.netns_fd)
+
+        around = Surroundings(
+            store=self.store,
+            spec=self.spec,
+            runtime=self._context.runtime,
+            network=self.network,
+            issue_token=self._issue_token,
+            programs={"coredns": run_coredns},
+            facade=self.facade,
+            addresses=self._policies,
+        )
+        return Kubelets(around, self.machines)
+
+    def _issue_token(self, namespace: str, account: str) -> str:
+        return f"{namespace}.{account}.{secrets.token_urlsafe(32)}"
+
+    def _control_loops(self) -> list[ControlLoop]:
+        store, spec = self.store, self.spec
+        return [
+            NamespaceController(store, self._authority.certificate_pem.decode()),
+            self._records,
+            self._policies,
+            ServiceFeed(store, self.network),
+            Scheduler(store),
+            EndpointsController(store, spec),
+            LoadBalancerController(store, spec),
+            DeploymentController(store),
+            ReplicaSetController(store),
+            StatefulSetController(store),
+            GarbageCollector(store),
+        ]
+
+    async def _serve_api(self, kubelets: Kubelets) -> None:
+        app = create_app(
+            self.store,
+            kubelets,
+            token=self._token,
+            spec=self.spec,
+            extra_routes=admin.routes(self, kubelets),
+        )
+        api_ip = next(host.ip for host in self.spec.hosts if host.name == API_HOST)
+        domain = f"kubernetes.default.svc.{self.spec.cluster_domain}"
+        tls = self._authority.server_context(
+            (*_API_NAMES, domain), ("127.0.0.1", self.spec.kubernetes_service_ip, api_ip)
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        inner = tcp_listener(self.machines[API_HOST].netns_fd, api_ip, 443)
+        for listener in (self._context.listener, inner):
+            await web.SockSite(runner, listener, ssl_context=tls).start()
+
+    async def _dns_pods_ready(self) -> None:
+        ready: set[str] = set()
+        subscription: Subscription = self.store.subscribe(PODS)
+        try:
+            async for change in subscription:
+                labels = change.value["metadata"].get("labels") or {}
+                if labels.get("k8s-app") == "kube-dns" and is_ready(change.value):
+                    ready.add(change.value["metadata"]["uid"])
+                if len(ready) == COREDNS_REPLICAS:
+                    return
+        finally:
+            subscription.close()
+
+    async def _dns_answers(self) -> None:
+        """Ask kube-dns from a node, through its service proxy, until it answers."""
+        node = self.machines[self.spec.nodes[0].name]
+        client = Forwarder(self.spec.dns_service_ip, node.netns_fd, attempt_seconds=0.5)
+        name = f"kubernetes.default.svc.{self.spec.cluster_domain}"
+        async with asyncio.timeout(_DNS_DEADLINE_SECONDS):
+            while True:
+                answer = await client.resolve(
+                    Question(name=name, qtype=1, transport="udp", udp_size=512)
+                )
+                if answer.rcode == NOERROR and answer.answers:
+                    return
+                await asyncio.sleep(_DNS_PAUSE_SECONDS)
+
+    def _announce(self) -> None:
+        host, port = self._context.listener.getsockname()
+        folder = self._context.state_dir
+        kubeconfig = files.write_kubeconfig(
+            folder,
+            server=f"https://{host}:{port}",
+            ca_pem=self._authority.certificate_pem,
+            token=self._token,
+        )
+        site = files.write_site(folder, self.spec)
+        announcement: Mapping[str, object] = {"kubeconfig": str(kubeconfig), "site": str(site)}
+        self._context.announce(announcement)
+
+
+async def _create_machine(context: BootContext, spec: LabSpec, name: str) -> Sandbox:
+    return await context.runtime.create_machine(
+        name,
+        hostname=name,
+        etc={
+            "hostname": f"{name}\n".encode(),
+            "hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n".encode(),
+            "resolv.conf": naming.node_resolv_conf(spec),
+        },
+    )
+
+
+async def run_lab(context: BootContext, spec: LabSpec, faults: Sequence[Fault]) -> None:
+    """Run a lab until it is cancelled."""
+    logging.basicConfig(level=logging.WARNING, format="aksnet-lab: %(levelname)s: %(message)s")
+    fabric = await _create_machine(context, spec, FABRIC)
+    await Lab(spec, context, fabric).run(faults)

@@ -1,0 +1,69 @@
+"""Being a lab: checks what can be checked before, then hands over to `container.boot`.
+
+What the plugin starts as a process, and `aksnet-lab up`. Imports nothing heavy: the fork server is
+forked from here and carries whatever is loaded.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_aksnet.lab.container import boot
+from pytest_aksnet.lab.container.boot import report_line
+from pytest_aksnet.lab.container.requirements import LabRefused
+from pytest_aksnet.lab.spec import LabSpec, default_spec
+
+if TYPE_CHECKING:
+    from pytest_aksnet.lab.container.context import BootContext, LabMain
+
+__all__ = ["report_line", "serve"]
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Programs that the lab or its pods cannot do without, and the Debian packages that have them.
+_PROGRAMS = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "curl": "curl",
+    "dig": "bind9-dnsutils",
+    "iperf3": "iperf3",
+    "ethtool": "ethtool",
+    "nc": "netcat-openbsd",
+    "python3": "python3",
+}
+
+
+def serve(
+    mode: str,
+    engine: str,
+    faults: Sequence[str],
+    *,
+    life_fd: int | None,
+    report: Callable[[Mapping[str, object]], None],
+) -> int:
+    """Run a lab; `report` gets its announcement, or {"error": line}. Returns the exit status."""
+    try:
+        spec = default_spec(mode, engine)
+    except ValueError as error:
+        report({"error": str(error)})
+        return 1
+    missing = sorted({_PROGRAMS[name] for name in _PROGRAMS if not shutil.which(name, path=_PATH)})
+    if missing:
+        packages = " ".join(missing)
+        report({"error": f"the lab's pods need programs: run `sudo apt-get install {packages}`"})
+        return 1
+    return boot.run(lambda: _load_main(spec, faults), life_fd=life_fd, report=report)
+
+
+def _load_main(spec: LabSpec, names: Sequence[str]) -> "LabMain":
+    from pytest_aksnet.lab.faults.registry import UnknownFault, find_fault
+    from pytest_aksnet.lab.main import run_lab
+
+    try:
+        faults = [find_fault(name, spec) for name in names]
+    except UnknownFault as error:
+        raise LabRefused(str(error)) from error
+
+    async def lab_main(context: "BootContext") -> None:
+        await run_lab(context, spec, faults)
+
+    return lab_main
