@@ -173,10 +173,6 @@ class LabRuntime:
             raise TypeError("the machine was made by another runtime")
         return await self._create(name, hostname, etc, machine, share_network=host_network)
 
-    def close(self) -> None:
-        """Let go of the fork server, which ends with that."""
-        self._connection.close()
-
     async def _create(
         self,
         name: str,

@@ -15,9 +15,9 @@ from pytest_aksnet.lab.container import protocol
 class LabProcess:
     """A process in a sandbox (contracts.Process). `pid` counts in the lab's main pid namespace."""
 
-    def __init__(self, pid: int, pidfd: int) -> None:
+    def __init__(self, pidfd: int) -> None:
         """Take over `pidfd`; the connection tells the exit status later."""
-        self.pid = pid
+        self.pid = _pid_here(pidfd)
         self._pidfd = pidfd
         self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -169,7 +169,7 @@ class Connection:
                 future.set_exception(protocol.restore_error(error))
             return
         if isinstance(pid, int) and pid:
-            process = LabProcess(pid, fds[0])
+            process = LabProcess(fds[0])
             self._processes[pid] = process
             answer = Answer(process, ())
         else:
@@ -184,6 +184,15 @@ def send_signal(pidfd: int, signum: int) -> None:
     """Signal what `pidfd` refers to; no error if it has ended."""
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signum)
+
+
+def _pid_here(pidfd: int) -> int:
+    """The pid as /proc counts; -1 where the process has been reaped already."""
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pid:"):
+                return int(line.split()[1])
+    return -1
 
 
 def _abandon(answer: Answer) -> None:

@@ -177,13 +177,17 @@ def _serve(connection: socket.socket, trees: tuple[str, ...]) -> NoReturn:
     nothing = os.open("/dev/null", os.O_RDWR)
     for target in range(3):
         os.dup2(nothing, target)
-    os.close(nothing)
+    # Also what the lab's starter let it inherit: no program of a sandbox is to have that.
+    os.closerange(3, connection.fileno())
+    os.closerange(connection.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
     seccomp.pretend_identity_changes()
     # No program of a sandbox may look into this process or a first process: their memory,
     # environment and descriptors come from outside.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     ForkServer(connection, trees).serve()
-    os._exit(0)
+    # The lab's main process has ended. Whether well, its status says: wait to be killed.
+    while True:
+        signal.pause()
 
 
 def _become_main(
@@ -206,18 +210,14 @@ def _become_main(
         lab_main = load_main()
 
         async def main() -> None:
-            runtime = LabRuntime(connection, owner=sandbox_user or None)
-            try:
-                await lab_main(
-                    BootContext(
-                        runtime=runtime,
-                        listener=listener,
-                        state_dir=state_dir,
-                        announce=lambda message: _tell(told, message),
-                    )
+            await lab_main(
+                BootContext(
+                    runtime=LabRuntime(connection, owner=sandbox_user or None),
+                    listener=listener,
+                    state_dir=state_dir,
+                    announce=lambda message: _tell(told, message),
                 )
-            finally:
-                runtime.close()
+            )
 
         asyncio.run(main())
         sys.stdout.flush()

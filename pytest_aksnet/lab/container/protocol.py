@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import socket
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,11 +60,16 @@ def send(connection: socket.socket, message: Mapping[str, object], fds: Sequence
 
 def receive(connection: socket.socket) -> tuple[Message, list[int]] | None:
     """The next message and its descriptors, which are the caller's to close; None at the end."""
-    payload, fds, _, _ = socket.recv_fds(
-        connection, _INLINE_BYTES, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-    )
+    # Not socket.recv_fds: it drops its flags (CPython 3.11), and what is received without this
+    # one would be inherited by every program.
+    room = socket.CMSG_LEN(_MAX_DESCRIPTORS * array("i").itemsize)
+    payload, ancillary, _, _ = connection.recvmsg(_INLINE_BYTES, room, socket.MSG_CMSG_CLOEXEC)
+    received = array("i")
+    for _, _, carried in ancillary:
+        received.frombytes(carried)
     if not payload:
         return None
+    fds = received.tolist()
     if payload == _IN_MEMORY_FILE:
         with open(fds.pop(0), "rb") as file:
             file.seek(0)
@@ -71,7 +77,7 @@ def receive(connection: socket.socket) -> tuple[Message, list[int]] | None:
     message = json.loads(payload)
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
-    return message, list(fds)
+    return message, fds
 
 
 def pack_files(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -83,13 +83,15 @@ def make_private() -> None:
 def mount_kernel_views(root: str = "") -> None:
     """Mount /proc and a read-only /sys of the namespaces that the process is in.
 
-    Where a container's masks forbid that, what was there stays: /proc then counts the outer
-    processes, /sys names the outer interfaces. Never raises for that.
+    Where a container's masks forbid that (EPERM, mount_too_revealing in the kernel), what is seen
+    outside `root` serves: /proc then counts the outer processes, /sys names the outer interfaces.
+    Raises OSError.
     """
-    with suppress(PermissionError):
-        syscalls.mount("proc", f"{root}/proc", "proc", _KERNEL_FLAGS)
-    with suppress(PermissionError):
-        syscalls.mount("sysfs", f"{root}/sys", "sysfs", _KERNEL_FLAGS | MS_RDONLY)
+    for fstype, name, flags in (("proc", "proc", 0), ("sysfs", "sys", MS_RDONLY)):
+        try:
+            syscalls.mount(fstype, f"{root}/{name}", fstype, _KERNEL_FLAGS | flags)
+        except PermissionError:
+            syscalls.mount(f"/{name}", f"{root}/{name}", flags=MS_BIND | MS_REC)
 
 
 def build_template(mount_point: str, trees: tuple[str, ...]) -> None:
@@ -144,8 +146,6 @@ def enter_new_root(trees: tuple[str, ...], hostname: str, etc: Mapping[str, byte
     syscalls.mount("devpts", f"{_NEW_ROOT}/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts)
     syscalls.mount("shm", f"{_NEW_ROOT}/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     _own_etc()
-    for name in ("proc", "sys"):
-        syscalls.mount(f"/{name}", f"{_NEW_ROOT}/{name}", flags=MS_BIND | MS_REC)
     mount_kernel_views(_NEW_ROOT)
     syscalls.pivot_root(_NEW_ROOT)
     for name, content in etc.items():

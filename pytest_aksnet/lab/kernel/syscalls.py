@@ -38,6 +38,7 @@ PR_SET_NO_NEW_PRIVS = 38
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
+_ARG_START = 45  # fields after comm in /proc/PID/stat: proc_pid_stat(5) numbers it 48
 _MOUNT_SETATTR = 442  # the same number on every architecture
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
@@ -138,9 +139,16 @@ def prctl(option: int, argument: int = 0, argument3: int = 0) -> None:
 
 
 def name_process(name: str) -> None:
-    """What `ps -o comm` shows of the calling process; the kernel keeps 15 bytes."""
+    """What `ps` shows of the calling process, also as its command line (comm keeps 15 bytes)."""
     buffer = ctypes.create_string_buffer(name.encode()[:15])
     prctl(PR_SET_NAME, ctypes.addressof(buffer))
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    start, end = int(fields[_ARG_START]), int(fields[_ARG_START + 1])
+    if 0 < start < end:
+        # The arguments of exec(2) lie on this process's own stack, as one block.
+        ctypes.memset(start, 0, end - start)
+        ctypes.memmove(start, name.encode()[: end - start - 1], min(len(name), end - start - 1))
 
 
 def sethostname(name: str) -> None:

@@ -1,0 +1,52 @@
+"""Labs for the tests of this folder: real ones, started as processes, as the plugin does."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_aksnet.lab.spec import MODES
+from tests.lab.running_lab import RunningLab, start_lab
+from tests.lab.user import User
+
+Labs = Callable[[str, str], RunningLab]
+
+
+@pytest.fixture(scope="session")
+def labs() -> Iterator[Labs]:
+    """Labs by mode and engine, each started when it is first asked for."""
+    running: dict[tuple[str, str], RunningLab] = {}
+
+    def lab_of(mode: str, engine: str) -> RunningLab:
+        if (mode, engine) not in running:
+            running[mode, engine] = start_lab(mode, engine)
+        return running[mode, engine]
+
+    yield lab_of
+    for lab in running.values():
+        lab.end()
+
+
+@pytest.fixture(scope="session")
+def lab(labs: Labs) -> RunningLab:
+    """A lab as it is by default: overlay, calico."""
+    return labs("overlay", "calico")
+
+
+@pytest.fixture(scope="session", params=MODES)
+def each_lab(request: pytest.FixtureRequest, labs: Labs) -> RunningLab:
+    """A lab of each mode."""
+    return labs(request.param, "calico")
+
+
+@pytest.fixture
+def user(lab: RunningLab) -> Iterator[User]:
+    """Somebody who works in a namespace of the default lab."""
+    with User(lab) as user:
+        yield user
+
+
+@pytest.fixture
+def user_of_each(each_lab: RunningLab) -> Iterator[User]:
+    """Somebody who works in a namespace of a lab of each mode."""
+    with User(each_lab) as user:
+        yield user
