@@ -23,12 +23,12 @@ from tenacity import (
 )
 
 from pytest_aksnet.cluster.access import Access
+from pytest_aksnet.cluster.problems import CONNECT_TIMEOUT_S, refusal, unreachable
 from pytest_aksnet.model.errors import ApiRefused, ApiUnreachable, EnvironmentProblem
 
 # Objects of the API are open JSON trees of the server's making; Any stands for JSON.
 Json = dict[str, Any]
 
-CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
 ATTEMPTS = 5
 RETRY_BUDGET_S = 30.0
@@ -42,32 +42,6 @@ _UNAUTHORIZED = 401
 def path_of(*parts: str) -> str:
     """A URL path of these segments, each quoted: ("api", "v1", "nodes") is /api/v1/nodes."""
     return "/" + "/".join(quote(part, safe="") for part in parts)
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, None where it asks for none (RFC 9110, 10.2.3)."""
-    value = headers.get("Retry-After", headers.get("retry-after", ""))
-    return float(value) if value.isdecimal() else None
-
-
-def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> ApiRefused:
-    """The error of an answer: the message of its Status, or its text where it is none."""
-    text = body.decode("utf-8", errors="replace").strip()
-    reason, message = "", text
-    try:
-        answer = json.loads(text)
-    except ValueError:
-        answer = None
-    if isinstance(answer, dict) and answer.get("kind") == "Status":
-        reason = str(answer.get("reason") or "")
-        message = str(answer.get("message") or reason)
-    message = " ".join(message.split()) or "no text"
-    return ApiRefused(
-        f"the API server refused with {status}: {message[:1000]}",
-        status=status,
-        reason=reason,
-        retry_after_s=retry_after(headers),
-    )
 
 
 def backoff_s(state: RetryCallState) -> float:
@@ -233,7 +207,7 @@ class Rest:
                 "is that address an API server?"
             ) from error
         except urllib3.exceptions.HTTPError as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._access, error) from error
         if not isinstance(content, dict):
             raise EnvironmentProblem(f"{self._access.server}{path} answered with no object")
         return content
@@ -268,42 +242,10 @@ class Rest:
                 return answer
             content = answer.data
         except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            raise self._unreachable(error) from error
+            raise unreachable(self._access, error) from error
         if answer.status == _UNAUTHORIZED and not renewed and self._access.credentials.renew():
             return self._open(method, path, query, body, read_s=read_s, renewed=True)
         raise refusal(answer.status, content, answer.headers)
-
-    def _unreachable(self, error: Exception) -> EnvironmentProblem:
-        return unreachable(self._access, error)
-
-
-def unreachable(access: Access, error: Exception) -> EnvironmentProblem:
-    """The error of a connection that failed, in one line; TLS trust is told apart."""
-    text = str(error)
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        why = text.partition("certificate verify failed:")[2].partition("(_ssl")[0].strip()
-        return EnvironmentProblem(
-            f"the API server {access.server} ({access.origin}) shows a certificate that the "
-            f"kubeconfig does not trust ({why or 'verification failed'}); get the kubeconfig "
-            "again (az aks get-credentials --overwrite-existing)"
-        )
-    return ApiUnreachable(
-        f"the API server {access.server} ({access.origin}) does not answer: {_why(error)}; check "
-        "network, VPN, authorised IP ranges, and that the cluster runs (az aks show)"
-    )
-
-
-def _why(error: Exception) -> str:
-    """The innermost cause in its own short words: the outer ones repeat pool and URL."""
-    while True:
-        inner = error.__cause__ or getattr(error, "reason", None)
-        if not isinstance(inner, Exception):
-            break
-        error = inner
-    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
-        return f"no answer within {CONNECT_TIMEOUT_S:.0f} s (connect) or the read time-out"
-    strerror = getattr(error, "strerror", None)
-    return " ".join(str(strerror or error).split())[:300]
 
 
 def _worth_a_retry(error: BaseException) -> bool:

@@ -18,7 +18,8 @@ import websocket
 from kubernetes.client.rest import should_bypass_proxies
 
 from pytest_aksnet.cluster.access import Access
-from pytest_aksnet.cluster.rest import CONNECT_TIMEOUT_S, USER_AGENT, path_of, refusal, retry_after
+from pytest_aksnet.cluster.problems import CONNECT_TIMEOUT_S, refusal, retry_after
+from pytest_aksnet.cluster.rest import USER_AGENT, path_of
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem, ExecNotCompleted
 from pytest_aksnet.model.execution import Reason
 from pytest_aksnet.model.peers import PodRef

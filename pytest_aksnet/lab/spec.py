@@ -19,7 +19,11 @@ NODE_RESOURCE_GROUP = f"MC_{RESOURCE_GROUP}_{CLUSTER_NAME}_{REGION}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """One node. `pod_ips` is what its IPAM may hand out: pod_cidr in overlay, `reserved` else."""
+    """One node. `pod_ips` is what its IPAM may hand out: pod_cidr in overlay, `reserved` else.
+
+    `egress_gbps` is what Azure lets a VM of its size send (Azure docs: "virtual machine network
+    throughput": what it receives is not metered).
+    """
 
     name: str
     index: int
@@ -29,6 +33,7 @@ class NodeSpec:
     instance: int
     zone: str
     instance_type: str
+    egress_gbps: float
     ip: str
     mac: str
     vf_driver: str
@@ -128,10 +133,10 @@ class LabSpec:
 
 
 _POOLS = (
-    # (pool, mode, scale set suffix, instance, zone, size, vCPU, GiB, VF driver)
-    ("system", "System", "26541870", 0, "1", "Standard_DS4_v2", 8, 28, "mlx5_core"),
-    ("user", "User", "31337042", 0, "1", "Standard_F2s_v2", 2, 4, "mana"),
-    ("user", "User", "31337042", 1, "2", "Standard_F2s_v2", 2, 4, "mana"),
+    # (pool, mode, scale set suffix, instance, zone, size, Gbit/s, vCPU, GiB, VF driver)
+    ("system", "System", "26541870", 0, "1", "Standard_DS4_v2", 6.0, 8, 28, "mlx5_core"),
+    ("user", "User", "31337042", 0, "1", "Standard_F2s_v2", 5.0, 2, 4, "mana"),
+    ("user", "User", "31337042", 1, "2", "Standard_F2s_v2", 5.0, 2, 4, "mana"),
 )
 _NODE_SUBNET_BLOCK = 30  # maxPods of node-subnet clusters: 1 address of the node + 29 of pods
 
@@ -144,9 +149,18 @@ def default_spec(mode: str, engine: str) -> LabSpec:
         raise ValueError(f"unknown policy engine {engine!r}: choose one of {', '.join(ENGINES)}")
     subnet = ipaddress.ip_address("10.224.0.4")
     nodes = []
-    for index, (pool, pool_mode, suffix, instance, zone, size, cpus, gib, driver) in enumerate(
-        _POOLS
-    ):
+    for index, (
+        pool,
+        pool_mode,
+        suffix,
+        instance,
+        zone,
+        size,
+        gbps,
+        cpus,
+        gib,
+        driver,
+    ) in enumerate(_POOLS):
         vmss = f"aks-{pool}-{suffix}-vmss"
         overlay = mode == "overlay"
         first = subnet + (index if overlay else index * _NODE_SUBNET_BLOCK)
@@ -161,6 +175,7 @@ def default_spec(mode: str, engine: str) -> LabSpec:
                 instance=instance,
                 zone=f"{REGION}-{zone}",
                 instance_type=size,
+                egress_gbps=gbps,
                 ip=str(first),
                 mac=f"00:0d:3a:5e:10:{index + 4:02x}",
                 vf_driver=driver,

@@ -27,7 +27,7 @@ for path in /sys/class/net/*; do
   echo "mtu $(cat "$path/mtu")"
   echo "rx_packets $(cat "$path/statistics/rx_packets")"
   echo "tx_packets $(cat "$path/statistics/tx_packets")"
-  if test -e "$path/device/driver"; then
+  if test -L "$path/device/driver"; then
     ethtool -S "${path##*/}" 2>/dev/null | while read -r name value; do
       case $name in vf_*) echo "counter $name $value" ;; esac
     done

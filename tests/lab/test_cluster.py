@@ -5,6 +5,9 @@ What holds in both is asserted in both, so that the lab stays a stand-in for the
 
 import dataclasses
 import os
+import shlex
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -159,6 +162,15 @@ def test_the_pod_knows_its_names_and_has_no_secrets(executor: StreamExecutor, po
     script = 'echo "$POD_NAME $POD_IP $NODE_NAME"; ls /var/run/secrets 2>/dev/null; exit 0'
     done = completed(executor, pod, "sh", "-c", script)
     assert done.stdout == f"{pod.name} {pod.ip} {pod.node}\n"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_repeats_a_command_by_hand(executor: StreamExecutor, pod: PodRef) -> None:
+    line = executor.command_line(pod, ["sh", "-c", 'echo "$1"; exit 3', "x", "a 'b' $(c)"])
+    repeated = subprocess.run(
+        shlex.split(line), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (repeated.returncode, repeated.stdout) == (3, "a 'b' $(c)\n")
 
 
 def test_sixteen_threads_share_one_executor(executor: StreamExecutor, pod: PodRef) -> None:

@@ -6,8 +6,6 @@ from kubernetes.client import ApiException
 from tests.lab.user import User
 
 
-
-
 def test_a_ready_pod_has_the_status_that_a_kubelet_writes(user_of_each: User) -> None:
     user = user_of_each
     user.create_pod("p", node=user.nodes()[1])
@@ -23,7 +21,7 @@ def test_a_ready_pod_has_the_status_that_a_kubelet_writes(user_of_each: User) ->
     ]
     assert all(item.status == "True" for item in status.conditions)
     assert status.host_ip == user.node_ip(user.nodes()[1])
-    assert [item.ip for item in status.pod_i_ps] == [status.pod_ip]
+    assert [item.ip for item in status.pod_ips] == [status.pod_ip]
     (container,) = status.container_statuses
     assert container.container_id.startswith("containerd://")
     assert container.image == "docker.io/nicolaka/netshoot:v0.13"

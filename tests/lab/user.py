@@ -1,6 +1,5 @@
 """Somebody with the unmodified kubernetes client who works in a namespace of a lab."""
 
-import contextlib
 import json
 import secrets
 import time
@@ -11,7 +10,6 @@ from typing import Any
 
 from kubernetes import client, config
 from kubernetes.stream import stream
-from kubernetes.watch import Watch
 
 from tests.lab.running_lab import RunningLab
 
@@ -63,7 +61,7 @@ class User:
     ) -> None:
         self.core.delete_namespace(self.namespace)
         self.eventually(lambda: self.namespace not in self.namespaces(), "the namespace is gone")
-        self._api.close()
+        _close(self._api)
 
     def _new_client(self) -> Any:
         return config.new_client_from_config(str(self.lab.kubeconfig))
@@ -172,7 +170,7 @@ class User:
         session.run_forever(timeout=PATIENCE_S)
         ended = Ended(session.returncode, session.read_stdout(), session.read_stderr())
         session.close()
-        api.close()
+        _close(api)
         return ended
 
     def seen_by(self, pod: str, host: str, port: int = 8080, seconds: int = 3) -> str:
@@ -188,20 +186,19 @@ class User:
     # -- waiting ---------------------------------------------------------------------------
 
     def await_pod(self, name: str, condition: Callable[[Any], bool], what: str) -> Any:
-        """Watch a pod until a condition of it holds."""
-        seen = None
-        events = Watch().stream(
-            self.core.list_namespaced_pod,
-            self.namespace,
-            field_selector=f"metadata.name={name}",
-            timeout_seconds=int(PATIENCE_S),
-        )
-        with contextlib.closing(events):
-            for event in events:
-                seen = event["object"]
-                if condition(seen):
-                    return seen
-        raise AssertionError(f"{name}: not so in {PATIENCE_S:.0f} s: {what}; {_shown(seen)}")
+        """Look at a pod until a condition of it holds; the pod as it is then."""
+        seen: list[Any] = []
+
+        def holds() -> bool:
+            seen[:] = [self.pod(name)]
+            return condition(seen[0])
+
+        try:
+            self.eventually(holds, f"{name} is {what}")
+        except AssertionError as error:
+            shown = json.dumps(seen[0].status.to_dict(), default=str) if seen else "never seen"
+            raise AssertionError(f"{error}: {shown}") from None
+        return seen[0]
 
     def ready(self, *names: str) -> None:
         """Wait until pods are Ready."""
@@ -225,7 +222,7 @@ def is_ready(pod: Any) -> bool:
     return any(item.type == "Ready" and item.status == "True" for item in conditions)
 
 
-def _shown(pod: Any) -> str:
-    with contextlib.suppress(AttributeError):
-        return json.dumps(pod.status.to_dict(), default=str)
-    return "it was never seen"
+def _close(api: Any) -> None:
+    """Close a client's connections too, which its own close() leaves to the garbage collector."""
+    api.close()
+    api.rest_client.pool_manager.clear()

@@ -87,7 +87,7 @@ def test_nothing_of_a_killed_run_is_left(tmp_path: Path, args: list[str]) -> Non
     )
     said = tmp_path / "kubeconfig-path"
     run = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--aksnet-lab", "test_killed.py", *args],
+        [sys.executable, "-m", "pytest", "--aksnet-lab=overlay", "test_killed.py", *args],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -196,6 +196,7 @@ def replica_set(value: JsonObject) -> None:
     """A ReplicaSet."""
     spec = value.setdefault("spec", {})
     spec.setdefault("replicas", 1)
+    _zero_status(value, "replicas")
     _template(spec)
 
 
@@ -209,6 +210,13 @@ def daemon_set(value: JsonObject) -> None:
         rolling.setdefault("maxUnavailable", 1)
         rolling.setdefault("maxSurge", 0)
     spec.setdefault("revisionHistoryLimit", 10)
+    _zero_status(
+        value,
+        "currentNumberScheduled",
+        "desiredNumberScheduled",
+        "numberMisscheduled",
+        "numberReady",
+    )
     _template(spec)
 
 
@@ -225,7 +233,15 @@ def stateful_set(value: JsonObject) -> None:
     spec.setdefault(
         "persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"}
     )
+    _zero_status(value, "availableReplicas", "replicas")
     _template(spec)
+
+
+def _zero_status(value: JsonObject, *fields: str) -> None:
+    """Counts that the API always shows, also before a controller has counted."""
+    status = value.setdefault("status", {})
+    for field in fields:
+        status.setdefault(field, 0)
 
 
 def _template(spec: JsonObject) -> None:

@@ -49,7 +49,7 @@ class LabNetwork:
         self._fabric_flows = Conntrack(self.fabric_fd)
         self._nodes: dict[str, NodeNetwork] = {}
         self._health: dict[str, NodeHealth] = {}
-        self._rates: dict[str, float] = {}
+        self._rates: dict[str, float | None] = {}
         self._services: tuple[ServicePortView, ...] = ()
         self._policies = PolicyCompiler(spec, (), (), ())
         self._prober = Prober(
@@ -162,17 +162,15 @@ class LabNetwork:
 
     def _write_rates(self) -> None:
         for name, node in self._nodes.items():
-            rate = self.knobs.rate_gbps.get(name)
-            if rate == self._rates.get(name):
+            limit = self.knobs.rate_gbps.get(name)
+            if name in self._rates and limit == self._rates[name]:
                 continue
-            if rate is None:
-                node.unshape()
+            node.shape(node.node.egress_gbps if limit is None else limit)
+            if limit is not None:
+                self._fabric.shape(node.node, limit)
+            elif self._rates.get(name) is not None:
                 self._fabric.unshape(node.node)
-                del self._rates[name]
-            else:
-                node.shape(rate)
-                self._fabric.shape(node.node, rate)
-                self._rates[name] = rate
+            self._rates[name] = limit
 
 
 def _stale_udp_flows(

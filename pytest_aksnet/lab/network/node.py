@@ -111,7 +111,3 @@ class NodeNetwork:
     def shape(self, gbit_per_second: float) -> None:
         """Limit what the node sends."""
         self._routes.apply([netlink.shape(EXTERNAL_INDEX, gbit_per_second)])
-
-    def unshape(self) -> None:
-        """Take the limit back."""
-        self._routes.apply([netlink.unshape(EXTERNAL_INDEX)])
