@@ -12,17 +12,18 @@ from collections.abc import Mapping, Sequence
 from aiohttp import web
 
 from pytest_aksnet.lab import admin, files
+from pytest_aksnet.lab.api.context import CONTEXT
 from pytest_aksnet.lab.api.journal import Subscription
 from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.container.context import BootContext
+from pytest_aksnet.lab.container.requirements import LabRefused
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.cluster import API_HOST, COREDNS_REPLICAS, create_cluster
 from pytest_aksnet.lab.controllers.cluster_records import StoreRecords
 from pytest_aksnet.lab.controllers.endpoints import EndpointsController, is_ready
 from pytest_aksnet.lab.controllers.garbage import GarbageCollector
-from pytest_aksnet.lab.controllers.kubelet import naming
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.load_balancers import LoadBalancerController
@@ -41,6 +42,8 @@ from pytest_aksnet.lab.dns.server import DnsServer
 from pytest_aksnet.lab.dns.servers import start_azure_dns, start_coredns
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.faults.fault import Fault
+from pytest_aksnet.lab.faults.registry import UnknownFault, find_fault
+from pytest_aksnet.lab.machines import FABRIC
 from pytest_aksnet.lab.network.model import LabNetwork
 from pytest_aksnet.lab.outside import TLS_PORT, OutsideServer, certificate_names
 from pytest_aksnet.lab.sockets import tcp_listener
@@ -48,7 +51,6 @@ from pytest_aksnet.lab.spec import LabSpec
 from pytest_aksnet.lab.tls import Authority
 
 _API_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-FABRIC = "fabric"
 _DNS_DEADLINE_SECONDS = 20.0
 _DNS_PAUSE_SECONDS = 0.01
 
@@ -56,33 +58,43 @@ _DNS_PAUSE_SECONDS = 0.01
 class Lab:
     """A lab and its parts. `run` boots it and keeps it until it is cancelled."""
 
-    def __init__(self, spec: LabSpec, context: BootContext, fabric: Sandbox) -> None:
+    def __init__(
+        self, spec: LabSpec, context: BootContext, machines: Mapping[str, Sandbox]
+    ) -> None:
         self.spec = spec
         self.store = Store(spec)
-        self.network = LabNetwork(spec, fabric.netns_fd)
+        self.network = LabNetwork(spec, machines[FABRIC].netns_fd)
         self.azure_dns = AzureDns(spec)
         self.facade = AcceleratedNetworking()
-        self.machines: dict[str, Sandbox] = {FABRIC: fabric}
+        self.machines = machines
         self.injected: set[tuple[str, str]] = set()
         self._context = context
         self._authority = Authority()
         self._token = secrets.token_urlsafe(32)
+        self._app: web.Application | None = None
         self._records = StoreRecords(self.store)
         self._policies = PolicyFeed(self.store, self.network)
 
     async def run(self, faults: Sequence[Fault]) -> None:
         """Boot, inject the faults, announce, and go on."""
-        await self._create_machines()
+        self._wire_machines()
         async with asyncio.TaskGroup() as group:
             facade = group.create_task(self._show_facade())
             await self.network.start()
             await start_azure_dns(self.spec, self.azure_dns, self.network.fabric_fd)
             await self._start_outside_servers()
             kubelets = self._kubelets()
+            self._app = create_app(
+                self.store,
+                kubelets,
+                token=self._token,
+                spec=self.spec,
+                extra_routes=admin.routes(self, kubelets),
+            )
             create_cluster(self.store, self.spec)
             for loop in (*self._control_loops(), kubelets):
                 group.create_task(loop.run(), name=type(loop).__name__)
-            await self._serve_api(kubelets)
+            await self._serve_api(self._app)
             await self._dns_pods_ready()
             await self._dns_answers()
             await facade
@@ -103,14 +115,9 @@ class Lab:
 
     # -- boot ------------------------------------------------------------------------------
 
-    async def _create_machines(self) -> None:
-        names = [node.name for node in self.spec.nodes] + [host.name for host in self.spec.hosts]
-        machines = await asyncio.gather(
-            *(_create_machine(self._context, self.spec, name) for name in names)
-        )
-        for name, machine in zip(names, machines, strict=True):
-            self.machines[name] = machine
-            self.network.add_machine(name, machine.netns_fd)
+    def _wire_machines(self) -> None:
+        for name in (*(node.name for node in self.spec.nodes), *(h.name for h in self.spec.hosts)):
+            self.network.add_machine(name, self.machines[name].netns_fd)
 
     async def _show_facade(self) -> None:
         for node in self.spec.nodes:
@@ -143,7 +150,8 @@ class Lab:
         return Kubelets(around, self.machines)
 
     def _issue_token(self, namespace: str, account: str) -> str:
-        return f"{namespace}.{account}.{secrets.token_urlsafe(32)}"
+        assert self._app is not None
+        return self._app[CONTEXT].issue_token(namespace, account)
 
     def _control_loops(self) -> list[ControlLoop]:
         store, spec = self.store, self.spec
@@ -161,14 +169,8 @@ class Lab:
             GarbageCollector(store),
         ]
 
-    async def _serve_api(self, kubelets: Kubelets) -> None:
-        app = create_app(
-            self.store,
-            kubelets,
-            token=self._token,
-            spec=self.spec,
-            extra_routes=admin.routes(self, kubelets),
-        )
+    async def _serve_api(self, app: web.Application) -> None:
+        """Serve on the machine's loopback, and to the cluster at the API server's address."""
         api_ip = next(host.ip for host in self.spec.hosts if host.name == API_HOST)
         domain = f"kubernetes.default.svc.{self.spec.cluster_domain}"
         tls = self._authority.server_context(
@@ -221,20 +223,13 @@ class Lab:
         self._context.announce(announcement)
 
 
-async def _create_machine(context: BootContext, spec: LabSpec, name: str) -> Sandbox:
-    return await context.runtime.create_machine(
-        name,
-        hostname=name,
-        etc={
-            "hostname": f"{name}\n".encode(),
-            "hosts": f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n".encode(),
-            "resolv.conf": naming.node_resolv_conf(spec),
-        },
-    )
-
-
-async def run_lab(context: BootContext, spec: LabSpec, faults: Sequence[Fault]) -> None:
-    """Run a lab until it is cancelled."""
+async def run_lab(
+    context: BootContext, spec: LabSpec, machines: Mapping[str, Sandbox], fault_names: Sequence[str]
+) -> None:
+    """Run a lab on its machines until it is cancelled. Raises LabRefused for an unknown fault."""
     logging.basicConfig(level=logging.WARNING, format="aksnet-lab: %(levelname)s: %(message)s")
-    fabric = await _create_machine(context, spec, FABRIC)
-    await Lab(spec, context, fabric).run(faults)
+    try:
+        faults = [find_fault(name, spec) for name in fault_names]
+    except UnknownFault as error:
+        raise LabRefused(str(error)) from error
+    await Lab(spec, context, machines).run(faults)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from pytest_aksnet.lab.container import boot
 from pytest_aksnet.lab.container.boot import report_line
-from pytest_aksnet.lab.container.requirements import LabRefused
 from pytest_aksnet.lab.spec import LabSpec, default_spec
 
 if TYPE_CHECKING:
@@ -54,16 +53,16 @@ def serve(
     return boot.run(lambda: _load_main(spec, faults), life_fd=life_fd, report=report)
 
 
-def _load_main(spec: LabSpec, names: Sequence[str]) -> "LabMain":
-    from pytest_aksnet.lab.faults.registry import UnknownFault, find_fault
-    from pytest_aksnet.lab.main import run_lab
+def _load_main(spec: LabSpec, faults: Sequence[str]) -> "LabMain":
+    """The main coroutine function: makes the machines while the rest is imported in a thread."""
+    import asyncio
+    import importlib
 
-    try:
-        faults = [find_fault(name, spec) for name in names]
-    except UnknownFault as error:
-        raise LabRefused(str(error)) from error
+    from pytest_aksnet.lab.machines import create_machines
 
     async def lab_main(context: "BootContext") -> None:
-        await run_lab(context, spec, faults)
+        creating = asyncio.create_task(create_machines(context, spec))
+        main = await asyncio.to_thread(importlib.import_module, "pytest_aksnet.lab.main")
+        await main.run_lab(context, spec, await creating, faults)
 
     return lab_main

@@ -26,10 +26,12 @@ Scenario = Callable[[BootContext], Awaitable[object]]
 
 
 class BareLab:
-    """A running lab, as its starter sees it. Closing the life pipe, or `close`, ends it."""
+    """A running lab, as its starter sees it."""
 
     def __init__(self, scenario: Scenario, *, life: bool = True) -> None:
-        reading, self.life = os.pipe()
+        reading, self._life = os.pipe()
+        self._has_life = life
+        self._said: str | None = None
         self._ready, ready = os.pipe()
         module, name = scenario.__module__, scenario.__name__
         argv = [sys.executable, "-m", "tests.lab.bare_lab", module, name, str(ready)]
@@ -52,13 +54,15 @@ class BareLab:
         return announced
 
     def close(self) -> tuple[int, str]:
-        """End it; its exit status and what it wrote to stderr."""
-        if self.life >= 0:
-            os.close(self.life)
-            self.life = -1
-        _, said = self.process.communicate(timeout=30)
-        os.close(self._ready)
-        return self.process.returncode, said.decode()
+        """End it, by the life pipe where it has one; its exit status and its stderr."""
+        if self._said is None:
+            os.close(self._life)
+            if not self._has_life:
+                self.process.terminate()
+            _, said = self.process.communicate(timeout=30)
+            os.close(self._ready)
+            self._said = said.decode()
+        return self.process.returncode, self._said
 
 
 def result_of(scenario: Scenario) -> Any:

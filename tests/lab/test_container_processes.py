@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import pty
 import signal
@@ -89,8 +90,6 @@ async def surroundings(context: BootContext) -> object:
 
 def test_a_process_has_what_was_given_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOT_GIVEN", "1")
-    import json
-
     inherited = os.dup2(0, 200, inheritable=True)
     try:
         seen = json.loads(result_of(surroundings))

@@ -169,7 +169,7 @@ class User:
             session.write_stdin(stdin)
         session.run_forever(timeout=PATIENCE_S)
         ended = Ended(session.returncode, session.read_stdout(), session.read_stderr())
-        session.close()
+        session.sock.shutdown()  # close() leaves a socket open whose server closed first
         _close(api)
         return ended
 

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from html import unescape
 from pathlib import Path
@@ -66,7 +68,19 @@ def test_image():
     """The environment fails."""
     raise EnvironmentProblem("the image is not pulled")
 '''
-MODES = pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
+
+
+@pytest.fixture(scope="module", params=["-n0", "-n2"])
+def report(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of one run of the suite: in one process, and with two workers."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "test_suite.py").write_text(SUITE, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "no:hypothesispytest", request.param]
+    ended = subprocess.run(
+        [*command, "--aksnet-report-dir=out"], cwd=folder, capture_output=True, check=False
+    )
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    return folder / "out"
 
 
 def run(pytester: pytest.Pytester, *args: str) -> Path:
@@ -90,19 +104,16 @@ def page(folder: Path) -> tuple[str, list[dict[str, object]]]:
     return text, [row for rows in tests.values() for row in rows]
 
 
-@MODES
-def test_a_run_leaves_every_file(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
-    folder = run(pytester, *args)
-    names = sorted(path.name for path in folder.iterdir())
+def test_a_run_leaves_every_file(report: Path) -> None:
+    names = sorted(path.name for path in report.iterdir())
     assert names == ["evidence", "junit.xml", "report.html", "results.json", "results.jsonl"]
-    lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (report / "results.jsonl").read_text(encoding="utf-8").splitlines()
     ids = sorted(json.loads(line)["id"] for line in lines)
     assert ids == ["dns.blind", "dns.cut", "dns.fails", "dns.image", "dns.passes", "dns.passes"]
 
 
-@MODES
-def test_results_count_and_name(pytester: pytest.Pytester, args: tuple[str, ...]) -> None:
-    read = results(run(pytester, *args))
+def test_results_count_and_name(report: Path) -> None:
+    read = results(report)
     assert read["summary"] == {
         "total": 6,
         "passed": 2,
@@ -120,31 +131,24 @@ def test_results_count_and_name(pytester: pytest.Pytester, args: tuple[str, ...]
     assert passed[0]["attempts"] == 1
 
 
-@MODES
-def test_evidence_is_linked_and_carries_no_secret(
-    pytester: pytest.Pytester, args: tuple[str, ...]
-) -> None:
-    folder = run(pytester, *args)
-    checks = cast(list[dict[str, object]], results(folder)["checks"])
-    linked = [folder / str(check["evidence"]) for check in checks if check["evidence"]]
+def test_evidence_is_linked_and_carries_no_secret(report: Path) -> None:
+    checks = cast(list[dict[str, object]], results(report)["checks"])
+    linked = [report / str(check["evidence"]) for check in checks if check["evidence"]]
     assert [path.name for path in linked] == [
         "dns.fails",
         "dns.passes.node-1",
         "dns.passes.node-2",
     ]
-    text, _ = page(folder)
+    text, _ = page(report)
     for path in linked:
         kept = (path / "evidence.txt").read_text(encoding="utf-8")
         assert "kubectl exec pod -- dig a" in kept
         assert "hunter22" not in kept + (path / "attempts.jsonl").read_text(encoding="utf-8")
-        assert str(path.relative_to(folder) / "evidence.txt") in text
+        assert str(path.relative_to(report) / "evidence.txt") in text
 
 
-@MODES
-def test_the_page_shows_inconclusive_as_its_own(
-    pytester: pytest.Pytester, args: tuple[str, ...]
-) -> None:
-    text, rows = page(run(pytester, *args))
+def test_the_page_shows_inconclusive_as_its_own(report: Path) -> None:
+    text, rows = page(report)
     shown = sorted("".join(cast(list[str], row["resultsTableRow"]))[24:36] for row in rows)
     assert [outcome.partition("<")[0] for outcome in shown] == [
         "Error",
@@ -162,9 +166,8 @@ def test_the_page_shows_inconclusive_as_its_own(
     assert "A &amp;lt;b&amp;gt;name&amp;lt;/b&amp;gt; resolves." in text
 
 
-def test_junit_tells_inconclusive_by_its_properties(pytester: pytest.Pytester) -> None:
-    folder = run(pytester)
-    cases = ElementTree.parse(folder / "junit.xml").getroot().iter("testcase")
+def test_junit_tells_inconclusive_by_its_properties(report: Path) -> None:
+    cases = ElementTree.parse(report / "junit.xml").getroot().iter("testcase")
     outcomes = {}
     for case in cases:
         properties = {p.get("name"): p.get("value") for p in case.iter("property")}

@@ -1,9 +1,13 @@
 """What every handler needs: the parts of one API server, and who is asking."""
 
+import base64
 import dataclasses
+import json
+import secrets
 
 from aiohttp import web
 
+from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.watching import Watches
 from pytest_aksnet.lab.contracts import Kubelet
@@ -37,3 +41,26 @@ class ApiContext:
     spec: LabSpec
     tokens: dict[str, User]
     watches: Watches = dataclasses.field(default_factory=Watches)
+
+    def issue_token(self, namespace: str, account: str) -> str:
+        """A new bearer token of a service account, in the form of an unsigned JWT."""
+        name = f"system:serviceaccount:{namespace}:{account}"
+        issued = f"{_jwt_part({'alg': 'none'})}.{_jwt_part({'sub': name})}."
+        issued += secrets.token_urlsafe(32)
+        self.tokens[issued] = User(
+            name=name,
+            groups=(
+                "system:serviceaccounts",
+                f"system:serviceaccounts:{namespace}",
+                "system:authenticated",
+            ),
+        )
+        return issued
+
+
+CONTEXT: web.AppKey[ApiContext] = web.AppKey("context", ApiContext)
+
+
+def _jwt_part(document: JsonObject) -> str:
+    text = json.dumps(document, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")

@@ -25,7 +25,7 @@ from pytest_aksnet.lab.api import (
     subresources,
     writing,
 )
-from pytest_aksnet.lab.api.context import ADMIN, USER, ApiContext
+from pytest_aksnet.lab.api.context import ADMIN, CONTEXT, USER, ApiContext
 from pytest_aksnet.lab.api.routes import PageNotFound, Target
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.views import view_of
@@ -48,10 +48,12 @@ def create_app(
 ) -> web.Application:
     """The API over a store and a kubelet; `token` is the bearer token that may do all.
 
-    `extra_routes` are served beside it, to the holder of the token only.
+    `extra_routes` are served beside it, to the holder of the token only. `app[CONTEXT]` issues
+    tokens of service accounts.
     """
     context = ApiContext(store=store, kubelet=kubelet, spec=spec, tokens={token: ADMIN})
     app = web.Application(middlewares=[_guard(context)], client_max_size=_MAX_BODY)
+    app[CONTEXT] = context
     app.router.add_routes(list(extra_routes))
     handler = _dispatcher(context)
     app.router.add_route("*", "/{path:.*}", handler)

@@ -1,14 +1,10 @@
 """Subresources that are requests rather than parts: binding, eviction, scale, token."""
 
-import base64
-import json
-import secrets
-
 from aiohttp import web
 
 from pytest_aksnet.lab.api import errors, exchange, patch
 from pytest_aksnet.lab.api.cells import format_selector
-from pytest_aksnet.lab.api.context import ApiContext, User
+from pytest_aksnet.lab.api.context import ApiContext
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import PODS, SERVICE_ACCOUNTS, Resource
 from pytest_aksnet.lab.api.routes import Target
@@ -102,16 +98,7 @@ async def token(context: ApiContext, request: web.Request, target: Target) -> we
     account = context.store.get(SERVICE_ACCOUNTS, target.name, target.namespace)
     spec = value.get("spec") or {}
     seconds = spec.get("expirationSeconds") or _DEFAULT_SECONDS
-    name = f"system:serviceaccount:{target.namespace}:{target.name}"
-    issued = _unsigned_jwt(name)
-    context.tokens[issued] = User(
-        name=name,
-        groups=(
-            "system:serviceaccounts",
-            f"system:serviceaccounts:{target.namespace}",
-            "system:authenticated",
-        ),
-    )
+    issued = context.issue_token(target.namespace, target.name)
     answer: JsonObject = {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
@@ -129,11 +116,3 @@ async def token(context: ApiContext, request: web.Request, target: Target) -> we
         "status": {"token": issued, "expirationTimestamp": timestamp(seconds)},
     }
     return exchange.answer(answer, status=201)
-
-
-def _unsigned_jwt(subject: str) -> str:
-    def part(document: JsonObject) -> str:
-        text = json.dumps(document, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-    return f"{part({'alg': 'none'})}.{part({'sub': subject})}.{secrets.token_urlsafe(32)}"

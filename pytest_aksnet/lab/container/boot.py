@@ -40,9 +40,9 @@ def run(
     """Run a lab until its end; the exit status for this process: 0, or 1 where it failed.
 
     `load_main` imports and returns the main coroutine function; it is called inside the lab, after
-    the fork server was forked. The lab ends when that coroutine returns, at SIGTERM, at the end of
-    file on `life_fd`, or, without one, at SIGINT (with one, SIGINT is left to whoever started
-    the lab: a terminal sends it to both).
+    the fork server was forked. The lab ends when that coroutine returns, at SIGTERM or SIGHUP, at
+    the end of file on `life_fd`, or, without one, at SIGINT (with one, SIGINT is left to whoever
+    started the lab: a terminal sends it to both).
 
     `report` is called at most twice, in this process: with what the lab announces, and with
     {"error": "one line that names the remedy"} where it cannot start or dies.
@@ -172,6 +172,7 @@ def _catch_signals(interactive: bool) -> socket.socket:
     wake.setblocking(False)
     signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda _number, _frame: None)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup(1) is meant
+            signal.signal(number, lambda _number, _frame: None)
     signal.signal(signal.SIGINT, (lambda _number, _frame: None) if interactive else signal.SIG_IGN)
     return woken

@@ -7,6 +7,7 @@ under way at once.
 import asyncio
 import errno
 import os
+import select
 import signal
 import socket
 import stat
@@ -41,6 +42,9 @@ class LabSandbox:
         self._namespaces = NamespaceFds.from_sequence(fds[1:])
         self._owner = owner
         self._gone: asyncio.Future[None] | None = None
+        # A pidfd is readable when the process has ended. Not select(2): it knows 1024 descriptors.
+        self._end = select.poll()
+        self._end.register(self._first_process, select.POLLIN)
         self.netns_fd = self._namespaces.net
 
     async def spawn(
@@ -95,7 +99,7 @@ class LabSandbox:
         loop = asyncio.get_running_loop()
         gone = self._gone = loop.create_future()
         send_signal(self._first_process, signal.SIGKILL)
-        # A pidfd is readable when the process has ended, and a first process ends last.
+        # The first process of a pid namespace ends last.
         loop.add_reader(self._first_process, self._release, gone)
         await asyncio.shield(gone)
 
@@ -108,19 +112,26 @@ class LabSandbox:
 
     @property
     def namespaces(self) -> NamespaceFds:
-        """Its namespaces. Raises ProcessLookupError where `destroy` has begun."""
-        if self._gone is not None:
-            raise ProcessLookupError(errno.ESRCH, "the sandbox has ended", self.name)
+        """Its namespaces. Raises ProcessLookupError where it has ended."""
+        if self._has_ended():
+            raise self._ended_error()
         return self._namespaces
+
+    def _has_ended(self) -> bool:
+        # A pod ends with its machine, and nobody calls its `destroy` for that.
+        return self._gone is not None or bool(self._end.poll(0))
+
+    def _ended_error(self) -> ProcessLookupError:
+        return ProcessLookupError(errno.ESRCH, "the sandbox has ended", self.name)
 
     async def _request(self, message: Mapping[str, object], fds: Sequence[int]) -> Answer:
         namespaces = self.namespaces.as_tuple()
         try:
             return await self._connection.request(message, (*fds, *namespaces))
         except OSError as error:
-            # Forking into a pid namespace whose first process has ended: pid_namespaces(7).
-            if error.errno in (errno.ENOMEM, errno.EBADF) and self._gone is not None:
-                raise ProcessLookupError(errno.ESRCH, "the sandbox has ended", self.name) from None
+            # What fork(2) says in a pid namespace whose first process has ended.
+            if error.errno == errno.ENOMEM and self._has_ended():
+                raise self._ended_error() from None
             raise
 
     def _hand_over(self, fds: Sequence[int]) -> None:

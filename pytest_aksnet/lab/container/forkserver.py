@@ -10,19 +10,18 @@ reap; with it the kernel ends the whole sandbox.
 """
 
 import errno
-import fcntl
 import gc
 import os
 import selectors
 import signal
 import socket
-import termios
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, TypedDict, cast
 
-from pytest_aksnet.lab.container import protocol, rootfs
+from pytest_aksnet.lab.container import children, protocol, rootfs
+from pytest_aksnet.lab.container.children import SpawnRequest
 from pytest_aksnet.lab.kernel import syscalls
 from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
 
@@ -43,17 +42,6 @@ class CreateRequest(TypedDict):
     hostname: str
     etc: dict[str, str]
     share_network: bool
-
-
-class SpawnRequest(TypedDict):
-    """A new process on three descriptors in the namespaces that come after them."""
-
-    op: str
-    id: int
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str
-    tty: bool
 
 
 class WriteRequest(TypedDict):
@@ -150,7 +138,7 @@ class ForkServer:
         try:
             pid = self._fork_in(namespaces.pid)
             if pid == 0:
-                _execute(request, fds[:3], namespaces, writing)
+                children.execute(request, fds[:3], namespaces, writing)
         except OSError:
             os.close(reading)
             raise
@@ -197,7 +185,7 @@ class ForkServer:
         """Fork a child into a pid namespace below this process's own."""
         syscalls.setns(pid_namespace, syscalls.CLONE_NEWPID)
         try:
-            pid = _fork()
+            pid = children.fork()
         except OSError:
             syscalls.setns(self._home, syscalls.CLONE_NEWPID)
             raise
@@ -209,7 +197,7 @@ class ForkServer:
 
     def _job(self, request: int, fds: list[int], work: Callable[[], None]) -> None:
         inside = fds[NAMESPACES - 1] if fds else -1
-        pid = self._fork_in(inside) if inside >= 0 else _fork()
+        pid = self._fork_in(inside) if inside >= 0 else children.fork()
         if pid:
             self._jobs[pid] = request
             return
@@ -234,7 +222,7 @@ class ForkServer:
             flags |= syscalls.CLONE_NEWNET
         syscalls.unshare(flags)
         settled, settling = os.pipe()
-        if _fork() == 0:
+        if children.fork() == 0:
             self._become_first_process(request, settling)
         os.close(settling)
         # Nothing said: it was killed before it could answer, and the status tells the server so.
@@ -253,65 +241,4 @@ class ForkServer:
             os.write(settling, b".")
             os._exit(1)
         os.write(settling, b".")
-        _reap_forever()
-
-
-def _fork() -> int:
-    """Fork; the child starts with default signals and answers to nobody's wakeup."""
-    pid = os.fork()
-    if pid == 0:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    return pid
-
-
-def _reap_forever() -> NoReturn:
-    """What the first process of a sandbox does: nothing, but for children it was left with."""
-    syscalls.name_process("pause")
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    os.setsid()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    while True:
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        signal.sigwait({signal.SIGCHLD})
-
-
-def _execute(
-    request: SpawnRequest, standard: list[int], namespaces: NamespaceFds, trouble: int
-) -> NoReturn:
-    """Become the program; on failure write the errno and what it was about, and end."""
-    subject = request["argv"][0]
-    try:
-        namespaces.enter()
-        os.setsid()
-        os.umask(0o022)
-        _arrange(standard)
-        if request["tty"]:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        _default_signals()
-        subject = request["cwd"]
-        os.chdir(subject)
-        subject = request["argv"][0]
-        os.execvpe(subject, request["argv"], request["env"])  # noqa: S606 - no shell is meant
-    except OSError as error:
-        said = f"{error.errno or errno.EIO} {subject}"
-    except ValueError:
-        said = f"{errno.EINVAL} {subject}"
-    os.write(trouble, said.encode(errors="surrogateescape"))
-    os._exit(127)
-
-
-def _default_signals() -> None:
-    """Ignored signals and the mask would outlive exec(2); Python itself ignores SIGPIPE."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    for number in signal.valid_signals():
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _arrange(standard: list[int]) -> None:
-    """Make three descriptors 0, 1 and 2; the received ones lie above and close on exec."""
-    for target, fd in enumerate(standard):
-        os.dup2(fd, target, inheritable=True)
+        children.reap_forever()

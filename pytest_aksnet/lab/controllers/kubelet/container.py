@@ -166,7 +166,7 @@ class ContainerRunner:
                     self._linked_services(context),
                     hostname=context.hostname,
                 )
-                return environment.command(self.spec, image.command, self.env)
+                return environment.command(self.spec, image.program, self.env)
             except MissingReference as missing:
                 self.state.state = waiting("CreateContainerConfigError", str(missing))
                 self._changed()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.controllers.kubelet.images import Program
 from pytest_aksnet.lab.controllers.kubelet.references import MissingReference, References
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -51,11 +52,14 @@ def variables(
     return result
 
 
-def command(container: JsonObject, default: tuple[str, ...], env: Mapping[str, str]) -> list[str]:
-    """The argv of the container's main process."""
+def command(container: JsonObject, image: Program, env: Mapping[str, str]) -> list[str]:
+    """The argv of the container's main process, from its spec and what its image runs."""
     given = container.get("command") or []
     arguments = container.get("args") or []
-    argv = [*given, *arguments] if given else [*default, *arguments]
+    if given:
+        argv = [*given, *arguments]
+    else:
+        argv = [*image.entrypoint, *(arguments or image.command)]
     return [expand(str(part), env) for part in argv]
 
 

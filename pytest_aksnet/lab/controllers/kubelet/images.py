@@ -8,27 +8,37 @@ import dataclasses
 import hashlib
 import re
 
-# Runs until it is killed, as the pause image does; needs nothing but a POSIX shell's companions.
-PAUSE = ("sleep", "infinity")
-_SHELL = ("sh",)
-# netshoot's own command is zsh, which is not part of a minimal Debian: an interactive shell either
-# way, and either ends at once without a terminal.
-_COMMANDS: dict[str, tuple[str, ...]] = {
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What an image runs by itself: a container's args replace `command`, not `entrypoint`."""
+
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+# Runs until it is killed, as the pause image does.
+_PAUSE = Program(entrypoint=("sleep", "infinity"))
+_SHELL = Program(command=("sh",))
+_BASH = Program(command=("bash",))
+_PROGRAMS: dict[str, Program] = {
     "alpine": _SHELL,
-    "azure-cns": PAUSE,
-    "ip-masq-agent-v2": PAUSE,
-    "bash": ("bash",),
+    "azure-cns": _PAUSE,
+    "bash": _BASH,
     "busybox": _SHELL,
-    "cilium": PAUSE,
-    "coredns": PAUSE,
-    "debian": ("bash",),
-    "iperf3": ("iperf3", "-s"),
-    "kube-proxy": PAUSE,
+    "cilium": _PAUSE,
+    "coredns": _PAUSE,
+    "debian": _BASH,
+    "ip-masq-agent-v2": _PAUSE,
+    "iperf3": Program(entrypoint=("iperf3",), command=("-s",)),
+    "kube-proxy": _PAUSE,
+    # netshoot's own command is zsh, which is not part of a minimal Debian: an interactive shell
+    # either way, and either ends at once without a terminal.
     "netshoot": _SHELL,
-    "node": PAUSE,  # calico/node
-    "pause": PAUSE,
-    "python": ("python3",),
-    "ubuntu": ("bash",),
+    "node": _PAUSE,  # calico/node
+    "pause": _PAUSE,
+    "python": Program(command=("python3",)),
+    "ubuntu": _BASH,
 }
 _REFERENCE = re.compile(
     r"(?:(?P<registry>[A-Za-z0-9.-]+(?::[0-9]+)?)/)?"
@@ -40,11 +50,11 @@ _REFERENCE = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image on the node: its full reference, its id, and its own command."""
+    """An image on the node: its full reference, its id, and what it runs."""
 
     reference: str
     image_id: str
-    command: tuple[str, ...]
+    program: Program
 
 
 class PullError(Exception):
@@ -79,14 +89,14 @@ def resolve(reference: str) -> Image:
             f'request: Head "https://{registry}/v2/{path}/manifests/{tag or "latest"}": dial tcp: '
             f"lookup {registry} on 168.63.129.16:53: no such host",
         )
-    command = _COMMANDS.get(last_name(path))
-    if command is None:
+    program = _PROGRAMS.get(last_name(path))
+    if program is None:
         raise PullError(
             "ErrImagePull",
             f'failed to pull and unpack image "{full}": failed to resolve image: {full}: not found',
         )
     digest = digest or hashlib.sha256(full.encode()).hexdigest()
-    return Image(reference=full, image_id=f"{registry}/{path}@sha256:{digest}", command=command)
+    return Image(reference=full, image_id=f"{registry}/{path}@sha256:{digest}", program=program)
 
 
 def last_name(reference: str) -> str:

@@ -14,6 +14,7 @@ from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.events import WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import environment, naming, processes, status
+from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
 from pytest_aksnet.lab.controllers.kubelet.container import (
     ContainerRunner,
     PodContext,
@@ -23,6 +24,7 @@ from pytest_aksnet.lab.controllers.kubelet.references import References
 from pytest_aksnet.lab.controllers.kubelet.status import PodState
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.kubelet.volumes import Mount, MountFailure, Volumes
+from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.spec import NodeSpec
 
 _log = logging.getLogger(__name__)
@@ -131,8 +133,7 @@ class PodWorker:
             self._state.ip = self._node.ip
         else:
             self._state.ip = await self._address()
-        self._creating = asyncio.create_task(self._create_sandbox(mounts))
-        context = await asyncio.shield(self._creating)
+        context = await self._sandbox_of(mounts)
         self.context = context
         self._state.sandbox_ready = True
         self._publish()
@@ -147,6 +148,19 @@ class PodWorker:
             for runner in self.containers:
                 group.create_task(runner.run(context))
         await self._finish(self._outcome())
+
+    async def _sandbox_of(self, mounts: list[Mount]) -> PodContext:
+        """The sandbox, tried again with back-off where the machine refuses it."""
+        back_off = BackOff()
+        while True:
+            self._creating = asyncio.create_task(self._create_sandbox(mounts))
+            try:
+                return await asyncio.shield(self._creating)
+            except (OSError, FacadeError) as error:
+                text = f"Failed to create pod sandbox: {error}"
+                self._record(WARNING, "FailedCreatePodSandBox", text)
+                await self._drop_sandbox()
+            await asyncio.sleep(back_off.delay() or back_off.delay())
 
     async def _address(self) -> str:
         if self._free_addresses.empty():
@@ -294,19 +308,23 @@ class PodWorker:
                 await runner.ended()
 
     async def _give_up_sandbox(self) -> None:
-        sandbox, self._sandbox = self._sandbox, None
-        self._state.sandbox_ready = False
-        self.context = None
-        if sandbox is not None and self.host_network:
-            self._around.facade.forget_pod(self._node.name, sandbox)
-        elif sandbox is not None:
-            self._around.addresses.released(self.pod)
-            self._around.network.remove_pod(self._node.name, self._state.ip)
-        if sandbox is not None:
-            await sandbox.destroy()
+        await self._drop_sandbox()
         if self._state.ip and not self.host_network and not self._address_released:
             self._address_released = True
             self._free_addresses.put_nowait(self._state.ip)
+
+    async def _drop_sandbox(self) -> None:
+        sandbox, self._sandbox = self._sandbox, None
+        self._state.sandbox_ready = False
+        self.context = None
+        if sandbox is None:
+            return
+        if self.host_network:
+            self._around.facade.forget_pod(self._node.name, sandbox)
+        else:
+            self._around.addresses.released(self.pod)
+            self._around.network.remove_pod(self._node.name, self._state.ip)
+        await sandbox.destroy()
 
     # -- reporting -------------------------------------------------------------------------
 

@@ -1,0 +1,164 @@
+"""Faults of the lab: healthy, injected, healed, each shown by what packets do."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.running_lab import LabDidNotStart, start_lab
+from tests.lab.user import User
+
+STORAGE = "aksnetlab.blob.core.windows.net"
+VM = "10.225.0.4"
+
+
+@pytest.fixture
+def broken(user: User) -> Iterator[User]:
+    """A user whose lab is healed afterwards, whatever the test did."""
+    yield user
+    for line in user.lab.tool("fault", "list").stdout.splitlines():
+        if line.startswith("* "):
+            user.lab.tool("fault", "heal", line.split()[1])
+
+
+def inject(user: User, fault: str) -> None:
+    done = user.lab.tool("fault", "inject", fault)
+    assert done.returncode == 0, done.stderr
+
+
+def heal(user: User, fault: str) -> None:
+    done = user.lab.tool("fault", "heal", fault)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unlinked_private_zone_gives_the_public_address(broken: User) -> None:
+    user = broken
+
+    def resolved() -> str:
+        # From the VM: no cluster DNS cache between the question and Azure DNS.
+        return user.at("host/vm", "dig", "+short", STORAGE).stdout.split()[-1]
+
+    assert resolved() == "10.226.0.5"
+    inject(user, "private-zone-unlinked")
+    assert resolved() == "203.0.113.90"
+    heal(user, "private-zone-unlinked")
+    assert resolved() == "10.226.0.5"
+
+
+def test_masquerading_inside_the_vnet_hides_pods(broken: User) -> None:
+    user = broken
+    first, second, _ = user.nodes()
+    user.create_reflector("server", node=first)
+    user.create_pod("client", node=second)
+    user.ready("server", "client")
+
+    def seen() -> str:
+        return user.seen_by("client", user.pod_ip("server"))
+
+    assert seen() == user.pod_ip("client")
+    inject(user, "masquerade-inside-vnet")
+    assert seen() in {user.node_ip(node) for node in user.nodes()}
+    config = user.core.read_namespaced_config_map(
+        "azure-ip-masq-agent-config-reconciled", "kube-system"
+    )
+    assert "nonMasqueradeCIDRs: []" in config.data["ip-masq-agent-reconciled"]
+    heal(user, "masquerade-inside-vnet")
+    assert seen() == user.pod_ip("client")
+
+
+def test_a_policy_does_not_hold_on_the_broken_node_only(broken: User) -> None:
+    user = broken
+    first, second, last = user.nodes()
+    user.create_reflector("on-first", node=first)
+    user.create_reflector("on-last", node=last)
+    user.create_pod("client", node=second)
+    user.ready("on-first", "on-last", "client")
+    user.create_policy("deny", {"podSelector": {}, "policyTypes": ["Ingress"]})
+
+    def reached(pod: str) -> bool:
+        return user.seen_by("client", user.pod_ip(pod), seconds=1) != ""
+
+    user.eventually(lambda: not reached("on-first") and not reached("on-last"), "denied")
+    inject(user, "policy-not-enforced-on-node")
+    assert reached("on-last")
+    assert not reached("on-first")
+    heal(user, "policy-not-enforced-on-node")
+    assert not reached("on-last")
+
+
+def test_without_kube_proxy_rules_services_fail_on_the_chosen_node_only(broken: User) -> None:
+    user = broken
+    first, second, _ = user.nodes()
+    user.create_reflector("web", node=first)
+    service = user.create_service("web")
+    user.create_pod("client", node=second)
+    user.ready("web", "client")
+    address = service.spec.cluster_ip
+    user.eventually(lambda: user.seen_by("client", address, 80) != "", "served")
+    inject(user, f"kube-proxy-rules-missing@{second}")
+    assert user.seen_by("client", address, 80, seconds=1) == ""
+    assert user.seen_by("web", address, 80) != ""
+    heal(user, f"kube-proxy-rules-missing@{second}")
+    assert user.seen_by("client", address, 80) != ""
+
+
+def test_a_broken_local_policy_hides_the_client(broken: User) -> None:
+    user = broken
+    user.create_reflector("web", node=user.nodes()[0])
+    service = user.create_service("web", kind="NodePort", externalTrafficPolicy="Local")
+    user.ready("web")
+    url = f"http://{user.node_ip(user.nodes()[0])}:{service.spec.ports[0].node_port}/"
+
+    def seen() -> str:
+        return user.at("host/vm", "curl", "-s", "-m", "2", url).stdout.strip()
+
+    user.eventually(lambda: seen() == VM, "the VM is seen as itself")
+    inject(user, "local-policy-loses-source")
+    assert seen() not in ("", VM)
+    heal(user, "local-policy-loses-source")
+    assert seen() == VM
+
+
+def test_a_node_without_its_vf_is_slow_and_says_so(broken: User) -> None:
+    user = broken
+    last = user.nodes()[2]
+    user.create_pod("looker", node=last, hostNetwork=True)
+    user.create_pod("server", node=user.nodes()[0], command=["iperf3", "-s"])
+    user.ready("looker", "server")
+
+    def vf_counters() -> list[str]:
+        lines = user.run("looker", "ethtool", "-S", "eth0").stdout.splitlines()
+        return [line.split()[1] for line in lines if line.strip().startswith("vf_rx_bytes")]
+
+    def gbps() -> float:
+        script = f"iperf3 -c {user.pod_ip('server')} -t 1 -f g | tail -3 | head -1"
+        return float(user.run("looker", "sh", "-c", script).stdout.split()[6])
+
+    assert gbps() > 2.5
+    assert vf_counters() != ["0"]
+    inject(user, "nic-without-vf")
+    assert gbps() < 1.7
+    assert vf_counters() == ["0"]
+    heal(user, "nic-without-vf")
+    assert gbps() > 2.5
+
+
+def test_a_lab_can_start_with_a_fault() -> None:
+    broken = start_lab("overlay", "calico", "private-zone-unlinked")
+    try:
+        assert "private-zone-unlinked" in broken.tool("status").stdout
+    finally:
+        broken.end()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("nonsense", "unknown fault 'nonsense': known are kube-proxy-rules-missing, "),
+        ("nic-without-vf@nowhere", "unknown node 'nowhere': the lab has aks-system-"),
+    ],
+)
+def test_an_unknown_fault_is_one_line_that_names_the_known_ones(fault: str, words: str) -> None:
+    with pytest.raises(LabDidNotStart) as refused:
+        start_lab("overlay", "calico", fault)
+    assert str(refused.value).startswith(words)
+    assert "\n" not in str(refused.value)
