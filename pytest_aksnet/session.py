@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 _NO_POOL = "nodes"
 # In the lab a virtual function that is away stays away (no servicing event), packets take
 # microseconds, and nobody else's traffic is on its links.
-_LAB_PACING = Pacing(servicing_s=3.0, throughput_s=1, deny_timeout_s=0.5)
+_LAB_PACING = Pacing(
+    patience_s=3.0,
+    policy_patience_s=5.0,
+    servicing_s=3.0,
+    throughput_s=1,
+    deny_timeout_s=0.5,
+)
 
 
 class AksnetSession:

@@ -70,9 +70,11 @@ def judge_served(
     elif seen.answered_by not in servers:
         problem = f"{seen.answered_by or 'a stranger'} answered"
     elif seen.source_seen not in sources:
-        problem = f"{seen.answered_by} saw {seen.source_seen}"
-        if policy is not Policy.EXTERNAL_CLUSTER:
-            problem += ", so the client's address was masqueraded on the way"
+        whose = "entered node's" if policy is Policy.EXTERNAL_CLUSTER else "client's"
+        problem = (
+            f"{seen.answered_by} saw {seen.source_seen}, so the {whose} address was masqueraded "
+            "on the way"
+        )
     expected = (
         f"{peer} ({policy.value}) should be served by {row.servers} ({', '.join(sorted(servers))}) "
         f"who sees {row.source} ({', '.join(sorted(sources))})"

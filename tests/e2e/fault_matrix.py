@@ -46,18 +46,19 @@ def _private_zone_unlinked(_mode: str) -> set[str]:
 
 
 def _masquerade_inside_vnet(mode: str) -> set[str]:
-    # In overlay the VNet sees the node's address anyway: only traffic between pods tells.
-    fails = (
+    if mode == "node-subnet":
+        return on("egress.source-at-vm", *_ALL)
+    # The node of the target masquerades as well: what it forwards to a pod is not local to it.
+    return (
         on("pod-network.same-node", *_ALL)
         | between("pod-network.source-kept", *RING)
         | on("traffic-policy.cluster-ip", *_ALL)
         | between("traffic-policy.internal-local", *RING)
+        | on("traffic-policy.external-cluster", *_ALL)
+        | on("traffic-policy.external-local-source", *_ALL)
         | between("network-policy.allow-by-pod", *RING)
         | between("network-policy.allow-by-namespace", *RING)
     )
-    if mode == "node-subnet":
-        fails |= between("egress.source-at-other-node", *RING) | on("egress.source-at-vm", *_ALL)
-    return fails
 
 
 def _policy_not_enforced(_mode: str) -> set[str]:

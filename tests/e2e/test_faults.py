@@ -10,9 +10,7 @@ from tests.e2e.suite_run import run_suites
 
 @pytest.mark.parametrize("row", MATRIX, ids=lambda row: f"{row.mode}-{row.fault}")
 def test_fault_fails_exactly_what_it_should(row: Row, tmp_path: Path) -> None:
-    run = run_suites(
-        tmp_path, f"--aksnet-lab={row.mode}", f"--aksnet-lab-fault={row.fault}", "-n2"
-    )
+    run = run_suites(tmp_path, f"--aksnet-lab={row.mode}", f"--aksnet-lab-fault={row.fault}", "-n2")
     not_passed = run.not_passed()
     assert {check: "failed" for check in row.fails} == {
         check: reason.partition(":")[0] for check, reason in not_passed.items()

@@ -69,15 +69,18 @@ def test_external_local_masqueraded_hides_the_client(bench: Bench) -> None:
     bench.services()
 
 
-def test_rate_is_a_queue_on_both_directions_of_the_node(bench: Bench) -> None:
-    def queues(place: str, link: str) -> list[str]:
+def test_a_node_sends_what_its_size_allows_and_a_limit_holds_in_both_directions(
+    bench: Bench,
+) -> None:
+    def rates(place: str, link: str) -> list[int]:
         shown = json.loads(bench.run(place, "tc", "-j", "qdisc", "show", "dev", link))
-        return [one["kind"] for one in shown]
+        return [one["options"].get("rate", 0) for one in shown]
 
     places = ((bench.nodes[1], "eth0"), ("fabric", "node1"))
+    assert [rates(*place) for place in places] == [[625_000_000], [0]]
     bench.bend(rate_gbps={bench.nodes[1]: 1.5})
-    assert [queues(*place) for place in places] == [["tbf"], ["tbf"]]
+    assert [rates(*place) for place in places] == [[187_500_000], [187_500_000]]
     bench.bend(rate_gbps={bench.nodes[1]: 0.5})
     assert bench.look("client0", "web1").ok
     bench.bend(rate_gbps={})
-    assert [queues(*place) for place in places] == [["noqueue"], ["noqueue"]]
+    assert [rates(*place) for place in places] == [[625_000_000], [0]]

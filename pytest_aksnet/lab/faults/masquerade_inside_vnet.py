@@ -8,22 +8,23 @@ from pytest_aksnet.lab.faults.fault import FaultableLab
 
 
 class MasqueradeInsideVnet:
-    """nonMasqueradeCIDRs lose the VNet and the pods' range, on all nodes."""
+    """nonMasqueradeCIDRs lose what must keep the pods' addresses, on all nodes."""
 
     name = "masquerade-inside-vnet"
     describes = (
-        "nonMasqueradeCIDRs of azure-ip-masq-agent name neither the VNet nor the pod CIDR, so "
-        "traffic between pods, and in node-subnet mode to the VNet, arrives with the node's "
-        "address (ip-masq-agent-v2: README)."
+        "nonMasqueradeCIDRs of azure-ip-masq-agent lack a range: in node-subnet mode the VNet "
+        "beyond the nodes' subnet, so a VM there sees the node's address (Azure/AKS issue 1207); "
+        "in overlay the pod CIDR, so pods do (ip-masq-agent-v2: README)."
     )
 
     node = ""
 
     async def inject(self, lab: FaultableLab) -> None:
-        """Empty the list."""
-        lab.network.knobs.non_masquerade_cidrs = ()
+        """Shorten the list."""
+        left = () if lab.spec.mode == "overlay" else (lab.spec.node_subnet,)
+        lab.network.knobs.non_masquerade_cidrs = left
         lab.network.resync()
-        _write_config(lab, ())
+        _write_config(lab, left)
 
     async def heal(self, lab: FaultableLab) -> None:
         """Restore the list."""

@@ -258,7 +258,8 @@ def test_a_pod_that_should_not_serve_fails() -> None:
     ("rule", "outcome", "expected"),
     [
         (Policy.EXTERNAL_LOCAL, ConnectOutcome.TIMEOUT, Outcome.PASS),
-        (Policy.EXTERNAL_LOCAL, ConnectOutcome.REFUSED, Outcome.INCONCLUSIVE),
+        (Policy.EXTERNAL_LOCAL, ConnectOutcome.REFUSED, Outcome.FAIL),
+        (Policy.EXTERNAL_LOCAL, ConnectOutcome.OTHER, Outcome.INCONCLUSIVE),
         (Policy.EXTERNAL_LOCAL, ConnectOutcome.CONNECTED, Outcome.FAIL),
         (Policy.INTERNAL_LOCAL, ConnectOutcome.REFUSED, Outcome.PASS),
         (Policy.INTERNAL_LOCAL, ConnectOutcome.DNS, Outcome.INCONCLUSIVE),
