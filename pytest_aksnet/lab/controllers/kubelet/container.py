@@ -336,7 +336,11 @@ class ContainerRunner:
         copying = asyncio.create_task(_copy(log, writing))
         self._copies.add(copying)
         copying.add_done_callback(self._copies.discard)
-        stdin_fd = os.dup(session.stdin_fd) if session.stdin_fd >= 0 else -1
+        stdin_fd = session.stdin_fd
+        if self.spec.get("stdinOnce"):
+            session.stdin_fd = -1  # its end is the end of the container's stdin
+        elif stdin_fd >= 0:
+            stdin_fd = os.dup(stdin_fd)
         return ExecSession(
             process=session.process, stdin_fd=stdin_fd, stdout_fd=reading, stderr_fd=-1
         )

@@ -56,10 +56,8 @@ def command(container: JsonObject, image: Program, env: Mapping[str, str]) -> li
     """The argv of the container's main process, from its spec and what its image runs."""
     given = container.get("command") or []
     arguments = container.get("args") or []
-    if given:
-        argv = [*given, *arguments]
-    else:
-        argv = [*image.entrypoint, *(arguments or image.command)]
+    own = [*image.entrypoint, *(arguments or image.command)]
+    argv = [*given, *arguments] if given else own
     return [expand(str(part), env) for part in argv]
 
 
