@@ -3,16 +3,20 @@
 MODE ?= overlay
 ENGINE ?= calico
 REPORTS ?= reports
+JOBS ?= 4
 VENV := .venv
 export VENV
 
-.PHONY: conformance test check format setup clean
+.PHONY: conformance test test-thorough check format setup clean
 
 conformance: setup  ## the suites against the embedded lab, with a report in $(REPORTS)/
 	$(VENV)/bin/pytest suites/ --aksnet-lab=$(MODE):$(ENGINE) --aksnet-report-dir=$(REPORTS)
 
 test: setup  ## the tests of the plugin and of the lab
-	$(VENV)/bin/pytest tests/
+	$(VENV)/bin/pytest tests/ -n $(JOBS) -m "not thorough"
+
+test-thorough: setup  ## the rest of them: every fault in every mode
+	$(VENV)/bin/pytest tests/ -n $(JOBS) -m thorough
 
 check: setup  ## format, lint, types, import directions
 	$(VENV)/bin/ruff format --check .

@@ -14,7 +14,6 @@ from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal, Sandbox
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
-from pytest_aksnet.lab.controllers.kubelet.container import start_error_text
 from pytest_aksnet.lab.controllers.kubelet.environment import PATH
 from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.faults.fault import Fault
@@ -143,7 +142,7 @@ class _Handlers:
                     tty=tty,
                 )
             except OSError as error:
-                raise ExecNotStarted(127, start_error_text(argv, error)) from error
+                raise ExecNotStarted(127, processes.start_error_text(argv, error)) from error
 
         return await streams.carry(request, start)
 

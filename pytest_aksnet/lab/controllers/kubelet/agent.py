@@ -15,11 +15,7 @@ from pytest_aksnet.lab.contracts import (
 )
 from pytest_aksnet.lab.controllers.events import EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import processes
-from pytest_aksnet.lab.controllers.kubelet.container import (
-    ContainerRunner,
-    PodContext,
-    start_error_text,
-)
+from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.kubelet.worker import PodWorker
 from pytest_aksnet.lab.controllers.loop import ControlLoop
@@ -128,7 +124,7 @@ class Kubelets(ControlLoop):
             )
         except OSError as error:
             code = _NOT_EXECUTABLE if isinstance(error, PermissionError) else _NOT_FOUND
-            raise ExecNotStarted(code, start_error_text(list(argv), error)) from error
+            raise ExecNotStarted(code, processes.start_error_text(argv, error)) from error
 
     async def attach(self, namespace: str, pod: str, container: str | None) -> ExecSession:
         """The output of the container's main process from now on. Raises KubeletRefusal."""

@@ -21,3 +21,9 @@ class BackOff:
         current = self._next
         self._next = min(current * 2 or FIRST_SECONDS, LONGEST_SECONDS)
         return current
+
+
+def duration_text(seconds: float) -> str:
+    """A duration as Go writes it: 10s, 2m40s."""
+    minutes, rest = divmod(int(seconds), 60)
+    return (f"{minutes}m" if minutes else "") + f"{rest}s"

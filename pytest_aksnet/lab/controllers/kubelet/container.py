@@ -4,7 +4,6 @@ Runs in a task of its pod's worker. Says what happens through `ContainerState` a
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import secrets
@@ -12,17 +11,20 @@ import signal
 from collections.abc import Callable
 
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
-from pytest_aksnet.lab.api.resources import CONFIG_MAPS, SECRETS, SERVICES
-from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.contracts import ExecSession, Sandbox
 from pytest_aksnet.lab.controllers.events import NORMAL, WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import environment, images, processes
-from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
+from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff, duration_text
 from pytest_aksnet.lab.controllers.kubelet.images import Image, PullError
-from pytest_aksnet.lab.controllers.kubelet.logs import ContainerLog
+from pytest_aksnet.lab.controllers.kubelet.logs import ContainerLog, copy_to_pipe
 from pytest_aksnet.lab.controllers.kubelet.probes import Prober, read_output
 from pytest_aksnet.lab.controllers.kubelet.probing import Probing
-from pytest_aksnet.lab.controllers.kubelet.references import MissingReference, References
+from pytest_aksnet.lab.controllers.kubelet.references import (
+    MissingReference,
+    References,
+    configuration_change,
+)
 from pytest_aksnet.lab.controllers.kubelet.status import ContainerState, waiting
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Program, Surroundings
 
@@ -106,7 +108,7 @@ class ContainerRunner:
             self.state.last = self.state.state
             self.state.state = waiting(
                 "CrashLoopBackOff",
-                f"back-off {_duration(delay)} restarting failed container={name} pod={place}",
+                f"back-off {duration_text(delay)} restarting failed container={name} pod={place}",
             )
             self._changed()
         self._event(
@@ -236,7 +238,7 @@ class ContainerRunner:
     def _not_started(
         self, context: PodContext, argv: list[str], error: OSError, started_at: str
     ) -> int:
-        text = _RUNTIME_ERROR + start_error_text(argv, error)
+        text = _RUNTIME_ERROR + processes.start_error_text(argv, error)
         self._event(context, WARNING, "Failed", f"Error: {text}")
         terminated = {
             "terminated": {
@@ -333,7 +335,7 @@ class ContainerRunner:
         if session is None or log is None:
             return None
         reading, writing = os.pipe()
-        copying = asyncio.create_task(_copy(log, writing))
+        copying = asyncio.create_task(copy_to_pipe(log, writing))
         self._copies.add(copying)
         copying.add_done_callback(self._copies.discard)
         stdin_fd = session.stdin_fd
@@ -397,36 +399,3 @@ class ContainerRunner:
 
     def _event(self, context: PodContext, kind: str, reason: str, message: str) -> None:
         context.events.record(context.pod, kind, reason, message, field_path=self._field_path)
-
-
-async def _copy(log: ContainerLog, fd: int) -> None:
-    """Write a log as it grows to a pipe, until its reader or the container goes."""
-    loop = asyncio.get_running_loop()
-    with contextlib.suppress(OSError):
-        async for chunk in log.read(follow=True, from_now=True):
-            await loop.run_in_executor(None, os.write, fd, chunk)
-    os.close(fd)
-
-
-async def configuration_change(store: Store) -> None:
-    """Wait until some ConfigMap or Secret changes."""
-    watching = store.journal.subscribe((CONFIG_MAPS, SECRETS))
-    try:
-        await watching.batch()
-    finally:
-        watching.close()
-
-
-def start_error_text(argv: list[str], error: OSError) -> str:
-    """The container runtime's words for a program that cannot be executed."""
-    program = argv[0] if argv else ""
-    if isinstance(error, PermissionError):
-        return f'exec: "{program}": permission denied'
-    if "/" in program:
-        return f'exec: "{program}": stat {program}: no such file or directory'
-    return f'exec: "{program}": executable file not found in $PATH'
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return (f"{minutes}m" if minutes else "") + f"{rest}s"

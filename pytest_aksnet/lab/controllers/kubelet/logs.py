@@ -124,3 +124,12 @@ def _rfc3339(moment: float) -> bytes:
     """As CRI logs have it: UTC with nanoseconds."""
     whole = datetime.datetime.fromtimestamp(moment, datetime.UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{int(moment % 1 * 1e9):09d}Z".encode()
+
+
+async def copy_to_pipe(log: ContainerLog, fd: int) -> None:
+    """Write a log as it grows to a pipe, until its reader or the container goes."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        async for chunk in log.read(follow=True, from_now=True):
+            await loop.run_in_executor(None, os.write, fd, chunk)
+    os.close(fd)

@@ -81,3 +81,13 @@ def _close(descriptors: Iterable[int]) -> None:
     for fd in descriptors:
         if fd >= 0:
             os.close(fd)
+
+
+def start_error_text(argv: Sequence[str], error: OSError) -> str:
+    """The container runtime's words for a program that cannot be executed."""
+    program = argv[0] if argv else ""
+    if isinstance(error, PermissionError):
+        return f'exec: "{program}": permission denied'
+    if "/" in program:
+        return f'exec: "{program}": stat {program}: no such file or directory'
+    return f'exec: "{program}": executable file not found in $PATH'

@@ -91,3 +91,12 @@ class References:
 
 def _formatted(values: dict[str, str]) -> str:
     return "\n".join(f'{key}="{value}"' for key, value in sorted(values.items()))
+
+
+async def configuration_change(store: Store) -> None:
+    """Wait until some ConfigMap or Secret changes."""
+    watching = store.journal.subscribe((CONFIG_MAPS, SECRETS))
+    try:
+        await watching.batch()
+    finally:
+        watching.close()

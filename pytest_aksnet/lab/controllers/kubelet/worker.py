@@ -15,12 +15,8 @@ from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.events import WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import environment, naming, processes, status
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
-from pytest_aksnet.lab.controllers.kubelet.container import (
-    ContainerRunner,
-    PodContext,
-    configuration_change,
-)
-from pytest_aksnet.lab.controllers.kubelet.references import References
+from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
+from pytest_aksnet.lab.controllers.kubelet.references import References, configuration_change
 from pytest_aksnet.lab.controllers.kubelet.status import PodState
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.kubelet.volumes import Mount, MountFailure, Volumes
