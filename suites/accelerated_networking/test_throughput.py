@@ -15,7 +15,7 @@ def test_throughput_between_nodes(
     node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, iperf: IperfFactory
 ) -> None:
     """Two nodes reach the share of their documented bandwidth that accelerated networking gives."""
-    source, target = node_pair
+    _, target = node_pair
     hosts = netshoot.on_each(node_pair, host_network=True)
     hosts[0].assert_throughput_gbps(iperf(on=target, host_network=True), hosts=hosts)
 

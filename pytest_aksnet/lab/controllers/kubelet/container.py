@@ -167,6 +167,7 @@ class ContainerRunner:
                     context.references,
                     self._linked_services(context),
                     hostname=context.hostname,
+                    path=image.path,
                 )
                 return environment.command(self.spec, image.program, self.env)
             except MissingReference as missing:
@@ -201,6 +202,7 @@ class ContainerRunner:
             begin_program = context.around.programs.get(images.last_name(image.reference))
             if begin_program is not None:
                 program = await begin_program(context.sandbox)
+            await self._link_tools(context, image)
             session = await self._spawn(context, argv)
         except OSError as error:
             return self._not_started(context, argv, error, started_at)
@@ -219,6 +221,16 @@ class ContainerRunner:
             self._forget_session(session)
         self._note_end(exit_code, started_at)
         return exit_code
+
+    async def _link_tools(self, context: PodContext, image: Image) -> None:
+        argv = images.link_tools_argv(image)
+        if argv:
+            env = {"PATH": images.PATH}
+            linking = await processes.start(
+                context.sandbox, argv, env=env, stdout=False, stderr=False
+            )
+            if await linking.process.wait() != 0:
+                raise FileNotFoundError(f"the tools of {image.reference} cannot be linked")
 
     async def _spawn(self, context: PodContext, argv: list[str]) -> ExecSession:
         session = await processes.start(

@@ -11,7 +11,6 @@ from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.controllers.kubelet.images import Program
 from pytest_aksnet.lab.controllers.kubelet.references import MissingReference, References
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REFERENCE = re.compile(r"\$(?:(\$)|\(([^)]*)\))")
 
 
@@ -32,12 +31,15 @@ def variables(
     services: Iterable[JsonObject],
     *,
     hostname: str,
+    path: str,
 ) -> dict[str, str]:
     """The environment of a container; `services` are those it gets links to.
 
+    `path` is what its image has for PATH.
+
     Raises MissingReference.
     """
-    result = {"PATH": PATH, "HOSTNAME": hostname, "HOME": "/root"}
+    result = {"PATH": path, "HOSTNAME": hostname, "HOME": "/root"}
     for service in services:
         result |= service_links(service)
     for source in container.get("envFrom") or []:

@@ -2,25 +2,42 @@
 
 A reference is known by the last part of its name, whatever its registry and tag, so that mirrors
 work. Registries below .invalid do not exist (RFC 2606). What is not in the table cannot be pulled.
+
+An image holds every program of this machine, unless the table names its `tools`. Then its PATH is
+a directory with links to just these: what is looked up by name is not found, as with an image
+that lacks it. What is called by its absolute path, or under another PATH, is still there.
 """
 
 import dataclasses
 import hashlib
 import re
+import shutil
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What an image runs by itself: a container's args replace `command`, not `entrypoint`."""
+    """What an image runs by itself: a container's args replace `command`, not `entrypoint`.
+
+    `tools` are the programs that it has; empty where it has all of this machine's.
+    """
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
 
 # Runs until it is killed, as the pause image does.
 _PAUSE = Program(entrypoint=("sleep", "infinity"))
 _SHELL = Program(command=("sh",))
 _BASH = Program(command=("bash",))
+# A slim image: a shell, the core utilities that scripts need, and no network tool at all.
+_SLIM_TOOLS = tuple(
+    "basename cat chmod cp cut date dirname echo env expr false find grep head hostname id kill ln "
+    "ls mkdir mktemp mv printf readlink rm sed seq sh sleep sort tail tee test touch tr true uname "
+    "wc which".split()
+)
 _PROGRAMS: dict[str, Program] = {
     "alpine": _SHELL,
     "azure-cns": _PAUSE,
@@ -37,7 +54,7 @@ _PROGRAMS: dict[str, Program] = {
     "netshoot": _SHELL,
     "node": _PAUSE,  # calico/node
     "pause": _PAUSE,
-    "python": Program(command=("python3",)),
+    "python": Program(command=("python3",), tools=("python3", *_SLIM_TOOLS)),
     "ubuntu": _BASH,
 }
 _REFERENCE = re.compile(
@@ -55,6 +72,11 @@ class Image:
     reference: str
     image_id: str
     program: Program
+
+    @property
+    def path(self) -> str:
+        """The PATH that its containers have."""
+        return _tool_directory(self.reference) if self.program.tools else PATH
 
 
 class PullError(Exception):
@@ -102,6 +124,19 @@ def resolve(reference: str) -> Image:
 def last_name(reference: str) -> str:
     """The last part of an image's name, without tag and digest."""
     return reference.rpartition("/")[2].partition("@")[0].partition(":")[0]
+
+
+def link_tools_argv(image: Image) -> list[str]:
+    """The command that puts an image's tools in place in a sandbox; empty where it needs none."""
+    found = [shutil.which(tool, path=PATH) for tool in image.program.tools]
+    if not found:
+        return []
+    script = 'mkdir -p -- "$0" && ln -s -f -t "$0" -- "$@"'
+    return ["sh", "-c", script, _tool_directory(image.reference), *filter(None, found)]
+
+
+def _tool_directory(reference: str) -> str:
+    return f"/run/images/{last_name(reference)}/bin"
 
 
 def _registry(first: str | None, rest: str) -> tuple[str, str]:
