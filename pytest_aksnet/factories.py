@@ -12,7 +12,7 @@ import pytest
 
 from pytest_aksnet.assertions.probe_pod import ProbePod
 from pytest_aksnet.lifetime import TestScope
-from pytest_aksnet.model.errors import SettingsError
+from pytest_aksnet.model.errors import FactUnknown, SettingsError
 from pytest_aksnet.model.peers import NodePool, NodeRef, PodRef, ServiceRef
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.site import Site
@@ -21,6 +21,8 @@ from pytest_aksnet.session import AksnetSession
 
 TrafficPolicy = Literal["Cluster", "Local"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
+# Every AKS cluster needs this name, network isolated ones included (AKS docs: outbound-rules).
+_REQUIRED_BY_AKS = ("mcr.microsoft.com",)
 
 
 class Aks:
@@ -58,6 +60,20 @@ class Aks:
     def run_id(self) -> str:
         """The id of this run, as it stands in labels and names."""
         return self._session.run_id
+
+    def external_names(self) -> tuple[str, ...]:
+        """Names outside the cluster that pods must resolve: those of the site file, else AKS' own.
+
+        Raises FactUnknown where the site file has none and the cluster is not on Azure.
+        """
+        if self.site.external_names:
+            return self.site.external_names
+        if self.profile.get("cloud") == "azure":
+            return _REQUIRED_BY_AKS
+        raise FactUnknown(
+            "no name outside the cluster is known that pods must resolve; list them as "
+            "external_names in the file of --aksnet-config (default aksnet.toml)"
+        )
 
     def node(self, name: str) -> NodeRef:
         """The node of that name. Raises SettingsError where it takes no part."""

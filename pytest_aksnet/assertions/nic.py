@@ -3,7 +3,7 @@
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.accelerated_networking import judge_present, judge_used
-from pytest_aksnet.model.errors import SettingsError
+from pytest_aksnet.model.errors import FactUnknown, SettingsError
 from pytest_aksnet.model.observation import NicState, Throughput
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Outcome, Verdict
@@ -16,6 +16,7 @@ _SECONDS = 1
 def assert_vf_present(engine: Engine, pod: PodRef) -> NicState:
     """See ProbePod.assert_vf_present."""
     _require_host_network(pod)
+    _require_azure(engine)
     return engine.converge(
         pod,
         Nics(),
@@ -28,6 +29,7 @@ def assert_vf_present(engine: Engine, pod: PodRef) -> NicState:
 def assert_vf_used(engine: Engine, pod: PodRef, to: AnyPod) -> NicState:
     """See ProbePod.assert_vf_used."""
     _require_host_network(pod)
+    _require_azure(engine)
     target = pod_of(to)
     before = engine.look(pod, Nics(), lambda _: _step("the counters before the transfer"))
     engine.look(pod, Iperf3(host=target.ip, port=PORT, seconds=_SECONDS, streams=1), _transferred)
@@ -53,4 +55,13 @@ def _require_host_network(pod: PodRef) -> None:
         raise SettingsError(
             f"pod {pod.namespace}/{pod.name} has a network namespace of its own and cannot see "
             "its node's interfaces: use a host-network pod"
+        )
+
+
+def _require_azure(engine: Engine) -> None:
+    cloud = engine.profile.need("cloud")
+    if cloud != "azure":
+        raise FactUnknown(
+            f"only Azure promises a virtual function, and the fact 'cloud' of the network profile "
+            f"is {cloud!r}; if that is wrong set it with --aksnet-profile cloud=azure"
         )

@@ -128,7 +128,7 @@ class LabSpec:
 
     @property
     def non_masquerade_cidrs(self) -> tuple[str, ...]:
-        """What azure-ip-masq-agent leaves alone (facts/azure.md A3): pod CIDR or whole VNet."""
+        """What azure-ip-masq-agent leaves alone (AKS docs: update-azure-cni)."""
         return (self.pod_cidr,) if self.mode == "overlay" else (self.vnet_cidr,)
 
 

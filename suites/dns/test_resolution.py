@@ -5,14 +5,11 @@ import pytest
 from pytest_aksnet.factories import Aks, NetshootFactory
 from pytest_aksnet.model.peers import NodeRef
 
-# Every AKS cluster needs this name, network isolated ones included (AKS docs: outbound-rules).
-_REQUIRED_BY_AKS = ("mcr.microsoft.com",)
-
 
 @pytest.mark.aksnet(id="dns.external-names", feature="dns", severity="critical")
 def test_external_names(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """Names outside the cluster resolve from every node."""
-    for name in aks.site.external_names or _REQUIRED_BY_AKS:
+    for name in aks.external_names():
         netshoot(on=node).assert_resolves(f"{name}.")
 
 

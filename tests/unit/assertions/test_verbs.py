@@ -418,6 +418,13 @@ def test_only_a_host_network_pod_sees_the_interfaces() -> None:
         World(always(nics())).probe_pod().assert_vf_present()
 
 
+@pytest.mark.parametrize("cloud", ["other", None])
+def test_outside_azure_nobody_promises_a_virtual_function(cloud: str | None) -> None:
+    outside = World(always(nics(vf="")), facts={"cloud": cloud})
+    with pytest.raises(FactUnknown, match="--aksnet-profile cloud="):
+        outside.probe_pod(HOST).assert_vf_present()
+
+
 @pytest.mark.parametrize(("through", "passes"), [(39000, True), (100, False)])
 def test_a_virtual_function_is_used_if_the_transfer_takes_it(through: int, passes: bool) -> None:
     looks = scripted.in_turn(nics(), iperf(5), nics(packets=40000, through=through))
