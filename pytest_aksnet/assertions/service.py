@@ -172,8 +172,11 @@ def _not_served(
     def probe(connect_timeout_s: float) -> Probe[Connection]:
         return target.probe(connect_timeout_s)
 
+    by_ebpf = engine.profile.get("kube-proxy-mode") == "none"
+    at_connect = by_ebpf and policy is Policy.EXTERNAL_LOCAL
+
     def judge(seen: Connection) -> Verdict:
-        return judge_not_served(policy, seen)
+        return judge_not_served(policy, seen, at_connect=at_connect)
 
     return engine.deny(pod, probe, judge, controls=controls, patience_s=engine.pacing.patience_s)
 

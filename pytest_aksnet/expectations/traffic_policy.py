@@ -91,10 +91,23 @@ def judge_served(
     )
 
 
-def judge_not_served(policy: Policy, seen: Connection) -> Verdict:
-    """Whether a node without a ready endpoint dropped the connection, in the promised way."""
+def judge_not_served(policy: Policy, seen: Connection, *, at_connect: bool = False) -> Verdict:
+    """Whether a node without a ready endpoint dropped the connection, in the promised way.
+
+    With `at_connect` the client's own node may choose the endpoint in connect(), as eBPF service
+    proxies do for node ports of any node: what it then sees only warns, as no packet entered.
+    """
     row = PROMISES[policy]
     peer = f"{seen.host}:{seen.port}"
+    if seen.outcome is ConnectOutcome.CONNECTED and at_connect:
+        return Verdict(
+            outcome=Outcome.PASS,
+            sentence=f"{peer} ({policy.value}) was served by {seen.answered_by or 'somebody'}",
+            source=row.document,
+            warning=f"{peer} ({policy.value}) was served through a node without an endpoint: the "
+            "client's node has an eBPF service proxy that may choose the endpoint in connect(), "
+            "so only a client outside the cluster can show what that node does",
+        )
     if seen.outcome is ConnectOutcome.CONNECTED:
         return Verdict(
             outcome=Outcome.FAIL,

@@ -271,6 +271,13 @@ def test_a_node_without_endpoint_does_not_serve(
     assert traffic_policy.judge_not_served(rule, saw("", outcome)).outcome is expected
 
 
+def test_an_endpoint_chosen_in_connect_only_warns() -> None:
+    seen = saw("", ConnectOutcome.CONNECTED)
+    verdict = traffic_policy.judge_not_served(Policy.EXTERNAL_LOCAL, seen, at_connect=True)
+    assert verdict.outcome is Outcome.PASS
+    assert "client outside the cluster" in verdict.warning
+
+
 def test_sizes_have_floors_and_small_ones_lower_ones() -> None:
     site = Site()
     assert throughput.node_floor(NODES[0], site).gbps == pytest.approx(4.2)
