@@ -8,6 +8,7 @@ import base64
 import datetime
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -183,10 +184,12 @@ class ExecPlugin:
                 encoding="utf-8",
                 errors="replace",
             )
-        except FileNotFoundError as error:
-            hint = f"; {self._install_hint}" if self._install_hint else ""
-            raise self._problem(f"there is no such program{hint}") from error
         except OSError as error:
+            # A PATH with a folder that one may not search says "permission denied" for every
+            # program that is nowhere.
+            if shutil.which(self._argv[0], path=self._environment.get("PATH")) is None:
+                hint = f"; {self._install_hint}" if self._install_hint else ""
+                raise self._problem(f"there is no such program{hint}") from error
             raise self._problem(f"it cannot be started ({error.strerror})") from error
         except subprocess.TimeoutExpired as error:
             raise self._problem(
