@@ -7,7 +7,7 @@ import pytest
 from pytest_aksnet.model.errors import AksnetError
 from pytest_aksnet.options import Settings
 
-# A run that still goes on may be as old as this; one that is older has been killed.
+# A run that still goes on elsewhere may be as old as this; one that is older has been killed.
 STALE_AFTER_S = 6 * 3600.0
 
 
@@ -36,7 +36,11 @@ def cleanup(settings: Settings) -> int:
     except AksnetError as error:
         raise pytest.UsageError(str(error)) from error
     lines = [f"removed {name}" for name in done.removed]
-    lines += [f"kept {name}: it is younger than {STALE_AFTER_S / 3600:.0f} h" for name in done.kept]
+    lines += [
+        f"kept {name}: it is younger than {STALE_AFTER_S / 3600:.0f} h and its run may go on; "
+        f"if that has ended: kubectl delete namespace {name}"
+        for name in done.kept
+    ]
     lines += [f"left {name}: {why}" for name, why in done.left.items()]
     sys.stdout.write("".join(f"{line}\n" for line in lines or ["nothing was left by earlier runs"]))
     cluster.close()

@@ -89,7 +89,8 @@ class Aks:
         names = {node.name for node in apart_from}
         others = tuple(node for node in self.nodes if node.name not in names)
         if not others:
-            pytest.skip(f"needs {len(names) + 1} nodes that take part; there are {len(self.nodes)}")
+            taking_part = "there is one" if len(self.nodes) == 1 else f"there are {len(self.nodes)}"
+            pytest.skip(f"needs {len(names) + 1} nodes that take part; {taking_part}")
         return others
 
     def pods(self, namespace: str, selector: str) -> tuple[PodRef, ...]:

@@ -1,18 +1,28 @@
 """Looks that are made after a failure to say what is to blame; they never change a verdict."""
 
-from pytest_aksnet.assertions.target import Target
+from pytest_aksnet.assertions.target import Target, resolve
 from pytest_aksnet.check import Engine, Judge
 from pytest_aksnet.expectations.accelerated_networking import judge_present
-from pytest_aksnet.model.observation import Connection, ConnectOutcome, DnsAnswer, DnsStatus
+from pytest_aksnet.model.observation import (
+    Connection,
+    ConnectOutcome,
+    DnsAnswer,
+    DnsStatus,
+    Throughput,
+)
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Outcome
 from pytest_aksnet.probes.curl import Curl
 from pytest_aksnet.probes.dig import Dig
+from pytest_aksnet.probes.nc import Nc
 from pytest_aksnet.probes.nic import Nics
 
 AZURE_DNS = "168.63.129.16"
 _QUICK_S = 1.0
 _MOST_ENDPOINTS = 3
+# The kubelet listens on every node; a refusal comes from the node as well.
+_KUBELET_PORT = 10250
+_ANSWERED = (ConnectOutcome.CONNECTED, ConnectOutcome.REFUSED)
 
 
 def why_unresolved(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[DnsAnswer]) -> str:
@@ -37,6 +47,12 @@ def why_unresolved(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[Dn
             f"the CoreDNS replicas ({', '.join(good)}) give the expected answer directly: what "
             f"answered on node {pod.node} is another resolver or an old answer from a cache"
         )
+    if replicas and len(silent) == len(replicas):
+        return (
+            f"the CoreDNS replicas {', '.join(silent)} do not answer pods on node {pod.node} "
+            "when asked directly: the way between that node and theirs is broken, or all of "
+            "them are"
+        )
     if silent:
         others = f"; {', '.join(good)} answers as expected" if good else ""
         return (
@@ -46,13 +62,22 @@ def why_unresolved(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[Dn
     if good:
         bad = sorted(set(replicas) - set(good))
         return f"the CoreDNS replicas disagree: {', '.join(bad)} give the unexpected answer"
-    return _upstream(engine, pod, seen, judge)
+    failing = [ip for ip, answer in answers.items() if answer.status is DnsStatus.SERVFAIL]
+    upstream = _upstream(engine, pod, seen, judge)
+    if replicas and len(failing) == len(replicas):
+        return (
+            f"every CoreDNS replica answers SERVFAIL ({', '.join(failing)}): see the ConfigMaps "
+            "coredns and coredns-custom in kube-system and the replicas' logs"
+            + (f"; {upstream}" if upstream else "")
+        )
+    return upstream or "every CoreDNS replica gives the same unexpected answer"
 
 
 def _upstream(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[DnsAnswer]) -> str:
+    """What Azure DNS says to this node; blank for names that are not for it to know."""
     domain = engine.profile.get("cluster-domain") or "cluster.local"
     if engine.profile.get("cloud") != "azure" or seen.name.rstrip(".").endswith(domain):
-        return "every CoreDNS replica gives the same unexpected answer"
+        return ""
     absolute = f"{seen.name.rstrip('.')}."
     answer = engine.diagnose_look(
         pod, Dig(name=absolute, qtype=seen.qtype, server=AZURE_DNS, wait_s=_QUICK_S)
@@ -60,7 +85,7 @@ def _upstream(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[DnsAnsw
     if judge(answer).outcome is Outcome.PASS:
         return (
             f"Azure DNS ({AZURE_DNS}) gives the expected answer to this node, so CoreDNS forwards "
-            "the name to another server"
+            "the name to another server or does not get there"
         )
     if answer.status is DnsStatus.TIMEOUT:
         return f"Azure DNS ({AZURE_DNS}) does not answer pods on node {pod.node}"
@@ -84,13 +109,59 @@ def why_unreached(engine: Engine, pod: PodRef, target: Target, seen: Connection)
             pod.node,
         )
     if target.pod is None:
-        return ""
+        return _compared_with_others(engine, pod, target)
     itself = engine.diagnose_look(target.pod, target.probe(_QUICK_S))
     if itself.outcome is not ConnectOutcome.CONNECTED:
         return f"{target.what} does not answer itself either: it is not the network"
+    return f"{target.what} answers itself, so {_lost(engine, pod, target.pod, target.port)}"
+
+
+def _compared_with_others(engine: Engine, pod: PodRef, target: Target) -> str:
+    """Ask the other hosts outside the cluster that the site file names; blank without any."""
+    others = [
+        other
+        for other in (engine.site.vnet_vm, engine.site.internet)
+        if other is not None and other != target.endpoint
+    ]
+    here = f"node {pod.node}" if pod.host_network else f"the pods of node {pod.node}"
+    for other in others:
+        seen = engine.diagnose_look(pod, resolve(other).probe(_QUICK_S))
+        if seen.outcome is ConnectOutcome.CONNECTED:
+            return (
+                f"the same pod reaches {other.what}, so {target.what} is down, or the way between "
+                f"it and {here} is broken: a route or a filter"
+            )
+    if not others:
+        return ""
     return (
-        f"{target.what} answers itself, so the packets are lost between node {pod.node} and node "
-        f"{target.pod.node}: a policy, a route or a filter of one of them"
+        f"the same pod does not reach {' or '.join(other.what for other in others)} either: the "
+        f"way out of {here} is broken"
+    )
+
+
+def _lost(engine: Engine, pod: PodRef, target: PodRef, port: int) -> str:
+    """Where packets between two living pods get lost."""
+    here, there = f"node {pod.node}", f"node {target.node}"
+    if target.host_network and pod.node == target.node:
+        return (
+            f"{here} drops what its pods send to its own address: its firewall, or the policy "
+            "engine's rule for traffic to the host (Calico: DefaultEndpointToHostAction)"
+        )
+    if pod.node == target.node:
+        return f"the packets are lost inside {here}: a policy or a filter there"
+    if target.host_network:
+        look = Nc(host=target.ip, port=_KUBELET_PORT, connect_timeout_s=_QUICK_S)
+        if engine.diagnose_look(pod, look).outcome in _ANSWERED:
+            return (
+                f"a filter by port stands between {here} and {there}, such as a rule of the "
+                f"network security group of the nodes' subnet: {there} answers on port "
+                f"{_KUBELET_PORT} and not on port {port}"
+            )
+        return f"the way from {here} to {there} is broken: a route or a filter"
+    way = "from" if pod.host_network else "between the pods of"
+    return (
+        f"the way {way} {here} {'to' if pod.host_network else 'and'} the pods of {there} is "
+        "broken: a route of the pod network, a policy or a filter"
     )
 
 
@@ -118,6 +189,16 @@ def why_not_served(
     return (
         f"of the endpoints {asked} only {', '.join(reached) or 'none'} answer directly: "
         "it is the endpoints, or the way to them"
+    )
+
+
+def why_slower_than_host(engine: Engine, pods: list[PodRef], host: Throughput) -> str:
+    """Say what lies between the nodes, which were fast a moment before, and these pods."""
+    nodes = " and ".join(dict.fromkeys(pod.node for pod in pods))
+    slow = why_slow(engine, pods)
+    return slow or (
+        f"the nodes themselves carried {host.gbps:.2f} Gbit/s, so it is the pods' interfaces on "
+        f"{nodes}: a limit (kubernetes.io/ingress-bandwidth, egress-bandwidth) or the CNI"
     )
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from pytest_aksnet.assertions.diagnosis import why_slow
+from pytest_aksnet.assertions.diagnosis import why_slow, why_slower_than_host
 from pytest_aksnet.assertions.nodes import node_named
 from pytest_aksnet.assertions.target import AnyPod, pod_of
-from pytest_aksnet.check import Engine
+from pytest_aksnet.check import Diagnose, Engine
 from pytest_aksnet.expectations.throughput import (
     Floor,
     judge_throughput,
@@ -36,13 +36,15 @@ def assert_throughput_gbps(
         )
     else:
         floor = Floor(gbps=at_least, reckoning="as the check demands", source="the check itself")
-    return _measure(engine, pod, target, floor, hosts)
+    looked_at = [pod, target, *map(pod_of, hosts)]
+    return _measure(engine, pod, target, floor, lambda _: why_slow(engine, looked_at))
 
 
 def measure_throughput(engine: Engine, pod: PodRef, to: AnyPod) -> Throughput:
     """See ProbePod.measure_throughput."""
     floor = Floor(gbps=_ANY_GBPS, reckoning="any traffic at all", source="the check itself")
-    return _measure(engine, pod, pod_of(to), floor, ())
+    target = pod_of(to)
+    return _measure(engine, pod, target, floor, lambda _: why_slow(engine, [pod, target]))
 
 
 def assert_throughput_like_host(
@@ -55,11 +57,19 @@ def assert_throughput_like_host(
     hosts: Sequence[AnyPod],
 ) -> Throughput:
     """See ProbePod.assert_throughput_like_host."""
-    return _measure(engine, pod, pod_of(to), like_host_floor(host, share), hosts)
+    target = pod_of(to)
+    looked_at = [pod, target, *map(pod_of, hosts)]
+    return _measure(
+        engine,
+        pod,
+        target,
+        like_host_floor(host, share),
+        lambda _: why_slower_than_host(engine, looked_at, host),
+    )
 
 
 def _measure(
-    engine: Engine, pod: PodRef, target: PodRef, floor: Floor, hosts: Sequence[AnyPod]
+    engine: Engine, pod: PodRef, target: PodRef, floor: Floor, diagnose: Diagnose[Throughput]
 ) -> Throughput:
     probe = Iperf3(
         host=target.ip,
@@ -71,9 +81,6 @@ def _measure(
 
     def judge(seen: Throughput) -> Verdict:
         return judge_throughput(seen, floor, between=between)
-
-    def diagnose(seen: Throughput) -> str:
-        return why_slow(engine, [pod, target, *(pod_of(host) for host in hosts)])
 
     # Two more runs, as neighbours on the same hardware may have been loud during one of them.
     return engine.converge(

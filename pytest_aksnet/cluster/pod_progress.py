@@ -3,6 +3,7 @@
 Owns which words of the scheduler and of the kubelet mean that waiting longer is pointless.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,8 @@ _STUCK = frozenset(
         "CrashLoopBackOff",
     }
 )
+# runc: exec: "x": executable file not found in $PATH; crun: executable file `x` not found in $PATH
+_NO_PROGRAM = re.compile(r"executable file .*not found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +35,14 @@ class Progress:
     """`ready` or `failed` (a sentence), or neither: still under way.
 
     `unschedulable` is what the scheduler says for now; that can change by itself. `ended` is set
-    where the main process ran and ended.
+    where the main process ran and ended, `no_program` where the image has no such program.
     """
 
     ready: bool = False
     failed: str = ""
     unschedulable: str = ""
     ended: bool = False
+    no_program: bool = False
 
 
 def progress(pod: Json, readiness: Readiness) -> Progress:
@@ -50,12 +54,14 @@ def progress(pod: Json, readiness: Readiness) -> Progress:
         state = container.get("state") or {}
         waiting = state.get("waiting") or {}
         if waiting.get("reason") in _STUCK:
-            return Progress(failed=_join(waiting["reason"], waiting.get("message")))
+            why = _join(waiting["reason"], waiting.get("message"))
+            return Progress(failed=why, no_program=_no_program(waiting))
         ended = state.get("terminated")
         if ended:
             code = ended.get("exitCode")
             why = _join(f"its main process ended with exit code {code}", ended.get("message"))
-            return Progress(failed=why, ended=True)
+            lacking = _no_program(ended)
+            return Progress(failed=why, ended=not lacking, no_program=lacking)
     if status.get("phase") in ("Failed", "Succeeded"):
         return Progress(
             failed=_join(status.get("reason") or status["phase"], status.get("message"))
@@ -69,6 +75,10 @@ def progress(pod: Json, readiness: Readiness) -> Progress:
     return Progress(
         ready=conditions.get("Ready", {}).get("status") == "True" and bool(status.get("podIP"))
     )
+
+
+def _no_program(state: Json) -> bool:
+    return _NO_PROGRAM.search(state.get("message") or "") is not None
 
 
 def _running(status: Json) -> bool:

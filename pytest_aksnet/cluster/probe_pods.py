@@ -15,7 +15,7 @@ from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.pod_progress import progress
 from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest, pod_manifest
 from pytest_aksnet.cluster.rest import Json, path_of
-from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
+from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem, ToolMissing
 from pytest_aksnet.model.peers import PodRef
 
 READY_TIMEOUT_S = 120.0
@@ -33,8 +33,9 @@ def start_pods(
 ) -> tuple[PodRef, ...]:
     """Start these pods at once and wait until all are ready; in the order of the requests.
 
-    Raises EnvironmentProblem naming pod, node and the cluster's own reason; then all of these pods
-    are deleted again. `timeout_s` is in seconds, for all together.
+    Raises EnvironmentProblem naming pod, node and the cluster's own reason, or ToolMissing where
+    the image lacks a main process; then all of these pods are deleted again. `timeout_s` is in
+    seconds, for all together.
     """
     if not requests:
         return ()
@@ -141,7 +142,10 @@ class _Wait:
             raise self.problem(f"it is not admitted ({refused})") from refused
 
     def see(self, pod: Json) -> bool:
-        """Take in the pod's present state; True when it is ready. Raises EnvironmentProblem."""
+        """Take in the pod's present state; True when it is ready.
+
+        Raises EnvironmentProblem or ToolMissing.
+        """
         self.pod = pod
         seen = progress(pod, self.request.readiness)
         port_taken = seen.ended or _NO_FREE_PORT in seen.unschedulable
@@ -154,6 +158,9 @@ class _Wait:
                 failed = seen.unschedulable
         if not failed:
             return seen.ready
+        if seen.no_program:
+            program = self.request.command(self.request.port)[0]
+            raise ToolMissing(f"{program} cannot be run in the pod: {self.problem(failed)}")
         if not another_port:
             raise self.problem(failed)
         # A pod or a process of somebody else has this port of the node.

@@ -4,15 +4,14 @@ Owns every namespace that the plugin makes. Deletes only what carries the labels
 """
 
 import datetime
-import getpass
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_aksnet.cluster.connect import Cluster
+from pytest_aksnet.cluster.owner import has_ended, owner, process_mark
 from pytest_aksnet.cluster.rest import Json, path_of
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 
@@ -22,6 +21,7 @@ RUN_LABEL = "aksnet.io/run"
 WORKER_LABEL = "aksnet.io/worker"
 CREATED_ANNOTATION = "aksnet.io/created"
 OWNER_ANNOTATION = "aksnet.io/owner"
+PROCESS_ANNOTATION = "aksnet.io/process"
 _ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 _NAMESPACES = "/api/v1/namespaces"
 CLOSE_TIMEOUT_S = 60.0
@@ -67,9 +67,11 @@ class RunScope:
         return {**labels, WORKER_LABEL: self._worker} if self._worker else labels
 
     def annotations(self) -> dict[str, str]:
-        """When, and by whom, in words for people; the time is UTC."""
+        """When (UTC) and by whom, for people; and by which process, for `cleanup_stale`."""
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        return {CREATED_ANNOTATION: now, OWNER_ANNOTATION: _owner()}
+        said = {CREATED_ANNOTATION: now, OWNER_ANNOTATION: owner()}
+        mark = process_mark()
+        return {**said, PROCESS_ANNOTATION: mark} if mark else said
 
     def unique_name(self, purpose: str) -> str:
         """A name for an object of this run that no other has: a DNS label of at most 63 signs."""
@@ -143,9 +145,10 @@ def cleanup_stale(
     now: datetime.datetime | None = None,
     timeout_s: float = CLOSE_TIMEOUT_S,
 ) -> Cleanup:
-    """Remove namespaces that earlier runs left: ours by label, created `older_than_s` s ago.
+    """Remove namespaces that earlier runs left: ours by label.
 
-    Without a readable time of creation of our own a namespace is not touched.
+    They go if the process that made them was one of this machine and has ended, or if they were
+    created `older_than_s` seconds ago. Without a readable time of our own none goes by its age.
     """
     moment = now or datetime.datetime.now(datetime.UTC)
     stale: list[str] = []
@@ -153,7 +156,8 @@ def cleanup_stale(
     for namespace in _of_runs(cluster, {MANAGED_BY_LABEL: MANAGED_BY}):
         name = namespace["metadata"]["name"]
         age_s = _age_s(namespace, moment)
-        (stale if age_s is not None and age_s >= older_than_s else kept).append(name)
+        aged = age_s is not None and age_s >= older_than_s
+        (stale if aged or has_ended(_mark(namespace)) else kept).append(name)
     removed, left = _remove(cluster, stale, timeout_s)
     return Cleanup(removed=removed, kept=tuple(kept), left=left)
 
@@ -164,6 +168,11 @@ def _of_runs(cluster: Cluster, labels: Mapping[str, str]) -> list[Json]:
     if RUN_LABEL not in labels:
         terms.append(RUN_LABEL)
     return cluster.rest.items(_NAMESPACES, {"labelSelector": ",".join(terms)})
+
+
+def _mark(namespace: Json) -> str:
+    annotations = namespace["metadata"].get("annotations") or {}
+    return str(annotations.get(PROCESS_ANNOTATION, ""))
 
 
 def _age_s(namespace: Json, now: datetime.datetime) -> float | None:
@@ -222,11 +231,3 @@ def _why_stuck(namespace: Json) -> str:
         if condition.get("status") == "True"
     ]
     return "; ".join(said) or f"phase {status.get('phase')}"
-
-
-def _owner() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"

@@ -15,7 +15,9 @@ NEGATIVE_CACHE_S = 35.0
 _MEANING = {
     DnsStatus.TIMEOUT: "no DNS server answered",
     DnsStatus.NXDOMAIN: "the name does not exist for this DNS server (NXDOMAIN)",
-    DnsStatus.SERVFAIL: "the DNS server could not find out (SERVFAIL): its upstream fails",
+    DnsStatus.SERVFAIL: (
+        "the DNS server could not find out (SERVFAIL, for a fault of its own or of its upstream)"
+    ),
     DnsStatus.REFUSED: "the DNS server refused to answer (REFUSED)",
     DnsStatus.OTHER: "the DNS server answered with an unusual status",
 }

@@ -137,7 +137,7 @@ def judge(
         )
     what = f"{kind.value} {seen.source_seen}" if kind else f"the foreign address {seen.source_seen}"
     expected = f"{row.source.value} ({_listed(row.source, pod, node, public)})"
-    cause = _CAUSES[row.source, kind] if kind else "something between translated the address"
+    cause = _CAUSES[row.source, kind] if kind else _foreign(row.source, seen.source_seen)
     sentence = f"{who} should see {expected} in mode {row.mode}, but saw {what}: {cause}"
     if not row.confirmed:
         return Verdict(
@@ -159,6 +159,16 @@ def _kind(
     if address in public or not (public or is_private(address)):
         return Source.PUBLIC
     return None
+
+
+def _foreign(promised: Source, address: str) -> str:
+    """Why somebody saw an address of neither the pod, its node, nor the known egress."""
+    if promised is Source.PUBLIC and not is_private(address):
+        return (
+            "the egress address has changed (outbound IPs of the load balancer, NAT gateway, "
+            "firewall behind a route), or the list of egress addresses is old"
+        )
+    return "something between translated the address"
 
 
 def _listed(

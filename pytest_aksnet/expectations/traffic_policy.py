@@ -156,4 +156,6 @@ def judge_health(seen: Connection, *, status: int) -> Verdict:
         if seen.outcome is ConnectOutcome.CONNECTED
         else f"it was not reached ({seen.outcome.value}: {seen.detail or 'no detail'})"
     )
+    if seen.outcome is ConnectOutcome.REFUSED:
+        saw += ": the service proxy of that node does not serve the port"
     return Verdict(outcome=Outcome.FAIL, sentence=f"{expected}, but {saw}", source=source)

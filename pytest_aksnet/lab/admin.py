@@ -14,7 +14,7 @@ from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal, Sandbox
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
-from pytest_aksnet.lab.controllers.kubelet.environment import PATH
+from pytest_aksnet.lab.controllers.kubelet.images import PATH
 from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.faults.fault import Fault
 from pytest_aksnet.lab.faults.registry import UnknownFault, all_faults, find_fault

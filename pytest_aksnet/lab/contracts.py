@@ -5,7 +5,7 @@ faults are written against these.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -176,13 +176,22 @@ class Network(Protocol):
 
 @dataclass(kw_only=True)
 class NetworkKnobs:
-    """How faults bend the network. Set what is needed, then call `FaultableNetwork.resync`."""
+    """How faults bend the network. Set what is needed, then call `FaultableNetwork.resync`.
 
-    service_proxy_absent: set[str]
-    policy_absent: set[str]
-    non_masquerade_cidrs: tuple[str, ...] | None
-    external_local_masqueraded: bool
-    rate_gbps: dict[str, float]
+    `rate_gbps` limits a node in both directions, `pod_rate_gbps` what each of its pods receives.
+    """
+
+    service_proxy_absent: set[str] = field(default_factory=set)
+    policy_absent: set[str] = field(default_factory=set)
+    non_masquerade_cidrs: tuple[str, ...] | None = None
+    external_local_masqueraded: bool = False
+    rate_gbps: dict[str, float] = field(default_factory=dict)
+    pod_rate_gbps: dict[str, float] = field(default_factory=dict)
+    pod_routes_absent: set[str] = field(default_factory=set)
+    ports_denied_by_nsg: set[str] = field(default_factory=set)
+    drops_own_pods: set[str] = field(default_factory=set)
+    health_check_absent: set[str] = field(default_factory=set)
+    egress_ip: str | None = None
 
 
 class FaultableNetwork(Network, Protocol):

@@ -36,6 +36,7 @@ from pytest_aksnet.lab.controllers.workloads.deployments import DeploymentContro
 from pytest_aksnet.lab.controllers.workloads.replica_sets import ReplicaSetController
 from pytest_aksnet.lab.controllers.workloads.stateful_sets import StatefulSetController
 from pytest_aksnet.lab.dns.azure import AzureDns
+from pytest_aksnet.lab.dns.coredns import CustomCorefile
 from pytest_aksnet.lab.dns.forward import Forwarder
 from pytest_aksnet.lab.dns.message import NOERROR, Question
 from pytest_aksnet.lab.dns.server import DnsServer
@@ -65,6 +66,7 @@ class Lab:
         self.store = Store(spec)
         self.network = LabNetwork(spec, machines[FABRIC].netns_fd)
         self.azure_dns = AzureDns(spec)
+        self.custom_corefile = CustomCorefile()
         self.facade = AcceleratedNetworking()
         self.machines = machines
         self.injected: set[tuple[str, str]] = set()
@@ -135,7 +137,9 @@ class Lab:
 
     def _kubelets(self) -> Kubelets:
         async def run_coredns(sandbox: Sandbox) -> DnsServer:
-            return await start_coredns(self.spec, self._records, sandbox.netns_fd)
+            return await start_coredns(
+                self.spec, self._records, sandbox.netns_fd, custom=self.custom_corefile
+            )
 
         around = Surroundings(
             store=self.store,

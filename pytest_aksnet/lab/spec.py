@@ -115,6 +115,7 @@ class LabSpec:
     azure_dns_ip: str = "168.63.129.16"
     imds_ip: str = "169.254.169.254"
     egress_ip: str = "198.51.100.1"
+    other_egress_ip: str = "198.51.100.2"
     load_balancer_range: str = "198.51.100.16/28"
     snat_ports_per_node: int = 1024
     kubernetes_version: str = "v1.34.2"

@@ -40,6 +40,7 @@ def test_pod_to_other_node(node_pair: tuple[NodeRef, NodeRef], netshoot: Netshoo
 
 
 @pytest.mark.aksnet(id="pod-network.node-to-pod", feature="pod-network", severity="major")
-def test_node_to_pod(node: NodeRef, netshoot: NetshootFactory) -> None:
-    """A node reaches the pods that run on it, as the kubelet's probes need it."""
-    netshoot(on=node, host_network=True).assert_connects(netshoot(on=node))
+def test_node_to_pod(node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory) -> None:
+    """A node reaches the pods of another node."""
+    source, target = node_pair
+    netshoot(on=source, host_network=True).assert_connects(netshoot(on=target))

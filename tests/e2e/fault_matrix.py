@@ -28,12 +28,17 @@ RING = ((0, 1), (1, 2), (2, 0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One fault in one mode. `names_cause` are words of which each failure must have one."""
+    """One fault in one mode. `names_cause` are words of which each failure must have one.
+
+    `cannot_judge` are checks whose positive control is broken by the fault: they must be
+    inconclusive, as neither a pass nor a failure would be true.
+    """
 
     fault: str
     mode: str
     fails: set[str]
     names_cause: tuple[str, ...] = field(default=())
+    cannot_judge: set[str] = field(default_factory=set)
 
 
 _ALL = (0, 1, 2)
@@ -100,8 +105,86 @@ def _local_policy_loses_source(_mode: str) -> set[str]:
     return on("traffic-policy.external-local-source", *_ALL)
 
 
+def _coredns_servfail(_mode: str) -> set[str]:
+    return (
+        {"dns.headless-service", "dns.external-name", "dns.every-replica"}
+        | on("dns.service-name", *_ALL)
+        | on("dns.search-path", *_ALL)
+        | on("dns.external-names", *_ALL)
+        | on("private-link.resolves-private", *_ALL)
+        | on("private-link.connects", *_ALL)
+        | on("network-policy.dns-under-egress-deny", *_ALL)
+    )
+
+
+_TOUCH_LAST = ((1, _LAST), (_LAST, 0))
+
+
+def _pod_route_missing(mode: str) -> set[str]:
+    # CoreDNS runs on the other two nodes.
+    fails = (
+        between("pod-network.other-node", *_TOUCH_LAST)
+        | between("pod-network.source-kept", *_TOUCH_LAST)
+        | between("pod-network.node-to-pod", (1, _LAST))
+        | on("dns.service-name", _LAST)
+        | on("dns.search-path", _LAST)
+        | on("dns.external-names", _LAST)
+        | on("private-link.resolves-private", _LAST)
+        | on("private-link.connects", _LAST)
+        | on("network-policy.default-deny-ingress", _LAST)
+        | on("network-policy.default-deny-egress", _LAST)
+        | on("network-policy.dns-under-egress-deny", _LAST)
+        | between("network-policy.allow-by-pod", *_TOUCH_LAST)
+        | between("network-policy.allow-by-namespace", *_TOUCH_LAST)
+        | on("traffic-policy.cluster-ip", _LAST)
+    )
+    if mode == "node-subnet":
+        # Pods keep their addresses towards the VNet, so answers have to find them there as well.
+        fails |= (
+            between("pod-network.pod-to-other-node", (_LAST, 0))
+            | between("egress.source-at-other-node", (_LAST, 0))
+            | on("egress.source-at-vm", _LAST)
+        )
+    return fails
+
+
+def _nsg_blocks_node_ports(_mode: str) -> set[str]:
+    pair = (1, _LAST)
+    return between("pod-network.pod-to-other-node", pair) | between(
+        "egress.source-at-other-node", pair
+    )
+
+
+def _node_drops_pod_traffic(_mode: str) -> set[str]:
+    return on("pod-network.pod-to-node", _LAST)
+
+
+def _egress_address_changed(_mode: str) -> set[str]:
+    return on("egress.source-at-internet", *_ALL) | on("egress.node-source-at-internet", *_ALL)
+
+
+def _health_check_port_dead(_mode: str) -> set[str]:
+    return between("traffic-policy.health-check-port", *_TOUCH_LAST)
+
+
+def _pod_bandwidth_capped(_mode: str) -> set[str]:
+    # Limited is what pods receive, so only the pair that sends to the node is slow.
+    return between("accelerated-networking.pod-like-host", (1, _LAST))
+
+
+_CANNOT_JUDGE = {
+    # Who does not serve can only be judged by a pod that reaches the endpoint itself.
+    "pod-route-missing": between("traffic-policy.internal-local", *_TOUCH_LAST),
+}
+
 MATRIX = tuple(
-    Row(fault=fault, mode=mode, fails=fails(mode), names_cause=words)
+    Row(
+        fault=fault,
+        mode=mode,
+        fails=fails(mode),
+        names_cause=words,
+        cannot_judge=_CANNOT_JUDGE.get(fault, set()),
+    )
     for mode in _BOTH_MODES
     for fault, fails, words in (
         ("private-zone-unlinked", _private_zone_unlinked, ("not linked",)),
@@ -110,5 +193,16 @@ MATRIX = tuple(
         ("nic-without-vf", _nic_without_vf, ("virtual function", "accelerated networking")),
         ("kube-proxy-rules-missing", _kube_proxy_rules_missing, ("service proxy",)),
         ("local-policy-loses-source", _local_policy_loses_source, ("masqueraded",)),
+        ("coredns-servfail", _coredns_servfail, ("SERVFAIL",)),
+        (
+            "pod-route-missing",
+            _pod_route_missing,
+            ("is broken", "do not answer pods on node", "the way to them"),
+        ),
+        ("nsg-blocks-node-ports", _nsg_blocks_node_ports, ("network security group",)),
+        ("node-drops-pod-traffic", _node_drops_pod_traffic, ("to its own address",)),
+        ("egress-address-changed", _egress_address_changed, ("egress address has changed",)),
+        ("health-check-port-dead", _health_check_port_dead, ("does not serve the port",)),
+        ("pod-bandwidth-capped", _pod_bandwidth_capped, ("the pods' interfaces",)),
     )
 )

@@ -1,8 +1,10 @@
 """Runs the suites in a process of their own against the embedded lab and reads what they report."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,23 +40,34 @@ def name(check: dict[str, Any]) -> str:
     return f"{check['id']}[{parameters}" if parameters else str(check["id"])
 
 
-def run_suites(report_dir: Path, *arguments: str, suites: str = "suites") -> SuiteRun:
-    """Run `pytest suites` with these arguments; the report goes to `report_dir`."""
+def run_suites(
+    report_dir: Path,
+    *arguments: str,
+    suites: Sequence[str] = ("suites",),
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 300,
+) -> SuiteRun:
+    """Run pytest on `suites` with these arguments; the report goes to `report_dir`.
+
+    `suites` are paths below the checkout or absolute, or node ids. `environment` comes on top of
+    this process's. Raises subprocess.TimeoutExpired after so many `seconds`.
+    """
     ended = subprocess.run(
         [
             sys.executable,
             "-m",
             "pytest",
-            str(CHECKOUT / suites),
+            *(str(CHECKOUT / suite) for suite in suites),
             f"--aksnet-report-dir={report_dir}",
             "-p",
             "no:cacheprovider",
             *arguments,
         ],
         cwd=report_dir,
+        env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=seconds,
         check=False,
     )
     terminal = ended.stdout + ended.stderr

@@ -15,19 +15,7 @@ VM = "10.225.0.4"
 def broken(user: User) -> Iterator[User]:
     """A user whose lab is healed afterwards, whatever the test did."""
     yield user
-    for line in user.lab.tool("fault", "list").stdout.splitlines():
-        if line.startswith("* "):
-            user.lab.tool("fault", "heal", line.split()[1])
-
-
-def inject(user: User, fault: str) -> None:
-    done = user.lab.tool("fault", "inject", fault)
-    assert done.returncode == 0, done.stderr
-
-
-def heal(user: User, fault: str) -> None:
-    done = user.lab.tool("fault", "heal", fault)
-    assert done.returncode == 0, done.stderr
+    user.heal_all()
 
 
 def test_an_unlinked_private_zone_gives_the_public_address(broken: User) -> None:
@@ -38,9 +26,9 @@ def test_an_unlinked_private_zone_gives_the_public_address(broken: User) -> None
         return user.at("host/vm", "dig", "+short", STORAGE).stdout.split()[-1]
 
     assert resolved() == "10.226.0.5"
-    inject(user, "private-zone-unlinked")
+    user.inject("private-zone-unlinked")
     assert resolved() == "203.0.113.90"
-    heal(user, "private-zone-unlinked")
+    user.heal("private-zone-unlinked")
     assert resolved() == "10.226.0.5"
 
 
@@ -55,13 +43,13 @@ def test_masquerading_inside_the_vnet_hides_pods(broken: User) -> None:
         return user.seen_by("client", user.pod_ip("server"))
 
     assert seen() == user.pod_ip("client")
-    inject(user, "masquerade-inside-vnet")
+    user.inject("masquerade-inside-vnet")
     assert seen() in {user.node_ip(node) for node in user.nodes()}
     config = user.core.read_namespaced_config_map(
         "azure-ip-masq-agent-config-reconciled", "kube-system"
     )
     assert "nonMasqueradeCIDRs: []" in config.data["ip-masq-agent-reconciled"]
-    heal(user, "masquerade-inside-vnet")
+    user.heal("masquerade-inside-vnet")
     assert seen() == user.pod_ip("client")
 
 
@@ -78,10 +66,10 @@ def test_a_policy_does_not_hold_on_the_broken_node_only(broken: User) -> None:
         return user.seen_by("client", user.pod_ip(pod), seconds=1) != ""
 
     user.eventually(lambda: not reached("on-first") and not reached("on-last"), "denied")
-    inject(user, "policy-not-enforced-on-node")
+    user.inject("policy-not-enforced-on-node")
     assert reached("on-last")
     assert not reached("on-first")
-    heal(user, "policy-not-enforced-on-node")
+    user.heal("policy-not-enforced-on-node")
     assert not reached("on-last")
 
 
@@ -94,10 +82,10 @@ def test_without_kube_proxy_rules_services_fail_on_the_chosen_node_only(broken: 
     user.ready("web", "client")
     address = service.spec.cluster_ip
     user.eventually(lambda: user.seen_by("client", address, 80) != "", "served")
-    inject(user, f"kube-proxy-rules-missing@{second}")
+    user.inject(f"kube-proxy-rules-missing@{second}")
     assert user.seen_by("client", address, 80, seconds=1) == ""
     assert user.seen_by("web", address, 80) != ""
-    heal(user, f"kube-proxy-rules-missing@{second}")
+    user.heal(f"kube-proxy-rules-missing@{second}")
     assert user.seen_by("client", address, 80) != ""
 
 
@@ -112,9 +100,9 @@ def test_a_broken_local_policy_hides_the_client(broken: User) -> None:
         return user.at("host/vm", "curl", "-s", "-m", "2", url).stdout.strip()
 
     user.eventually(lambda: seen() == VM, "the VM is seen as itself")
-    inject(user, "local-policy-loses-source")
+    user.inject("local-policy-loses-source")
     assert seen() not in ("", VM)
-    heal(user, "local-policy-loses-source")
+    user.heal("local-policy-loses-source")
     assert seen() == VM
 
 
@@ -135,10 +123,10 @@ def test_a_node_without_its_vf_is_slow_and_says_so(broken: User) -> None:
 
     assert gbps() > 2.5
     assert vf_counters() != ["0"]
-    inject(user, "nic-without-vf")
+    user.inject("nic-without-vf")
     assert gbps() < 1.7
     assert vf_counters() == ["0"]
-    heal(user, "nic-without-vf")
+    user.heal("nic-without-vf")
     assert gbps() > 2.5
 
 
@@ -153,7 +141,7 @@ def test_a_lab_can_start_with_a_fault() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("nonsense", "unknown fault 'nonsense': known are kube-proxy-rules-missing, "),
+        ("nonsense", "unknown fault 'nonsense': known are coredns-servfail, "),
         ("nic-without-vf@nowhere", "unknown node 'nowhere': the lab has aks-system-"),
     ],
 )

@@ -183,6 +183,22 @@ class User:
         done = self.lab.tool("exec", place, "--", *argv)
         return Ended(done.returncode, done.stdout, done.stderr)
 
+    def inject(self, fault: str) -> None:
+        """Inject a fault into the lab."""
+        done = self.lab.tool("fault", "inject", fault)
+        assert done.returncode == 0, done.stderr
+
+    def heal(self, fault: str) -> None:
+        """Heal a fault of the lab."""
+        done = self.lab.tool("fault", "heal", fault)
+        assert done.returncode == 0, done.stderr
+
+    def heal_all(self) -> None:
+        """Heal whatever is injected."""
+        for line in self.lab.tool("fault", "list").stdout.splitlines():
+            if line.startswith("* "):
+                self.heal(line.split()[1])
+
     # -- waiting ---------------------------------------------------------------------------
 
     def await_pod(self, name: str, condition: Callable[[Any], bool], what: str) -> Any:

@@ -317,7 +317,8 @@ def test_cleanup_removes_what_old_runs_left(pytester: pytest.Pytester, mini: Min
     assert result.ret == pytest.ExitCode.OK
     assert [line for line in result.outlines if line] == [
         "removed old",
-        "kept young: it is younger than 6 h",
+        "kept young: it is younger than 6 h and its run may go on; "
+        "if that has ended: kubectl delete namespace young",
     ]
     assert mini.history == [("DELETE", "/api/v1/namespaces/old")]
 

@@ -5,7 +5,7 @@ DaemonSets are real objects with real pods, but their programs only pause: the l
 their work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
@@ -27,10 +27,12 @@ from pytest_aksnet.lab.spec import LabSpec
 API_HOST = "api-server"
 COREDNS_REPLICAS = 2
 MASQUERADE_CONFIG = ("kube-system", "azure-ip-masq-agent-config-reconciled")
+CUSTOM_COREFILE = ("kube-system", "coredns-custom")
 _REGISTRY = "mcr.microsoft.com"
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SYSTEM = "kube-system"
 _API_PORT = 443
+_RECONCILED = {"addonmanager.kubernetes.io/mode": "Reconcile"}
 # AKS' Corefile, shortened to the plugins that the lab's CoreDNS has.
 _COREFILE = """.:53 {
     errors
@@ -118,19 +120,20 @@ def _create_api_service(store: Store, spec: LabSpec) -> None:
 
 
 def _create_dns(store: Store, spec: LabSpec) -> None:
-    addon = {"addonmanager.kubernetes.io/mode": "Reconcile"}
     store.create(SERVICE_ACCOUNTS, {"metadata": {"name": "coredns"}}, _SYSTEM)
-    for name, data in (("coredns", {"Corefile": _COREFILE}), ("coredns-custom", {})):
-        store.create(
-            CONFIG_MAPS, {"metadata": {"name": name, "labels": addon}, "data": data}, _SYSTEM
-        )
+    store.create(
+        CONFIG_MAPS,
+        {"metadata": {"name": "coredns", "labels": _RECONCILED}, "data": {"Corefile": _COREFILE}},
+        _SYSTEM,
+    )
+    store.create(CONFIG_MAPS, custom_corefile({}), _SYSTEM)
     labels = {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"}
     store.create(
         SERVICES,
         {
             "metadata": {
                 "name": "kube-dns",
-                "labels": {**labels, **addon, "kubernetes.io/cluster-service": "true"},
+                "labels": {**labels, **_RECONCILED, "kubernetes.io/cluster-service": "true"},
             },
             "spec": {
                 "selector": {"k8s-app": "kube-dns"},
@@ -147,7 +150,7 @@ def _create_dns(store: Store, spec: LabSpec) -> None:
     store.create(
         DEPLOYMENTS,
         {
-            "metadata": {"name": "coredns", "labels": {**labels, **addon}},
+            "metadata": {"name": "coredns", "labels": {**labels, **_RECONCILED}},
             "spec": {
                 "replicas": COREDNS_REPLICAS,
                 "selector": {"matchLabels": selector},
@@ -182,16 +185,21 @@ def _coredns_pod() -> JsonObject:
     }
 
 
+def custom_corefile(data: Mapping[str, str]) -> JsonObject:
+    """The ConfigMap with the parts of the Corefile that belong to the cluster's owner."""
+    return {
+        "metadata": {"name": CUSTOM_COREFILE[1], "labels": _RECONCILED},
+        "data": dict(data),
+    }
+
+
 def masquerade_config(cidrs: Sequence[str]) -> JsonObject:
     """The ConfigMap that azure-ip-masq-agent reads, with this nonMasqueradeCIDRs list."""
     listed = "".join(f"\n  - {cidr}" for cidr in cidrs) or " []"
     return {
         "metadata": {
             "name": MASQUERADE_CONFIG[1],
-            "labels": {
-                "addonmanager.kubernetes.io/mode": "Reconcile",
-                "component": "ip-masq-agent",
-            },
+            "labels": {**_RECONCILED, "component": "ip-masq-agent"},
         },
         "data": {"ip-masq-agent-reconciled": f"nonMasqueradeCIDRs:{listed}\nmasqLinkLocal: true\n"},
     }

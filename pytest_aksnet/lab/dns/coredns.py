@@ -5,7 +5,7 @@ Every replica has a cache of its own, so two of them may disagree for as long as
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dnslib import RR
 
@@ -15,6 +15,7 @@ from pytest_aksnet.lab.dns.message import (
     ADDRESS_TYPES,
     NOERROR,
     NXDOMAIN,
+    SERVFAIL,
     Answer,
     Question,
     Resolver,
@@ -26,18 +27,36 @@ _DENIED_SUFFIX = "reddog.microsoft.com"
 _SHORTEST_DENIED_INTERNAL_NAME = 4 + 3  # labels: four or more before the suffix
 
 
+@dataclass(slots=True, kw_only=True)
+class CustomCorefile:
+    """What all replicas have beyond AKS' Corefile (AKS docs: coredns-custom).
+
+    `servfail` is `template ANY ANY { rcode SERVFAIL }`: it answers before the cluster's zone does.
+    """
+
+    servfail: bool = False
+
+
 class CoreDns:
     """The resolver of one replica. `upstream` is what `forward . /etc/resolv.conf` leads to."""
 
     def __init__(
-        self, zone: ClusterZone, upstream: Resolver, *, clock: Callable[[], float]
+        self,
+        zone: ClusterZone,
+        upstream: Resolver,
+        *,
+        clock: Callable[[], float],
+        custom: CustomCorefile | None = None,
     ) -> None:
         self._zone = zone
         self._upstream = upstream
+        self._custom = custom or CustomCorefile()
         self._cache = AnswerCache(clock)
 
     async def resolve(self, question: Question) -> Answer:
         """The answer as a pod gets it, address records in random order."""
+        if self._custom.servfail:
+            return Answer(rcode=SERVFAIL)
         answer = await self._cached(question)
         return replace(answer, answers=_balanced(answer.answers))
 

@@ -4,7 +4,7 @@ import asyncio
 
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.cluster_zone import ClusterZone
-from pytest_aksnet.lab.dns.coredns import CoreDns
+from pytest_aksnet.lab.dns.coredns import CoreDns, CustomCorefile
 from pytest_aksnet.lab.dns.forward import ATTEMPT_SECONDS, TOTAL_SECONDS, Forwarder
 from pytest_aksnet.lab.dns.records import ClusterRecords
 from pytest_aksnet.lab.dns.server import DnsServer
@@ -18,6 +18,7 @@ async def start_coredns(
     *,
     attempt_seconds: float = ATTEMPT_SECONDS,
     total_seconds: float = TOTAL_SECONDS,
+    custom: CustomCorefile | None = None,
 ) -> DnsServer:
     """A CoreDNS replica that listens in its pod's network namespace and forwards from there.
 
@@ -31,7 +32,7 @@ async def start_coredns(
     )
     zone = ClusterZone(records, spec.cluster_domain)
     clock = asyncio.get_running_loop().time
-    server = DnsServer(CoreDns(zone, upstream, clock=clock))
+    server = DnsServer(CoreDns(zone, upstream, clock=clock, custom=custom))
     await server.start(netns_fd)
     return server
 

@@ -5,6 +5,7 @@ from typing import Protocol
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.contracts import FaultableNetwork
 from pytest_aksnet.lab.dns.azure import AzureDns
+from pytest_aksnet.lab.dns.coredns import CustomCorefile
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.spec import LabSpec
 
@@ -30,6 +31,11 @@ class FaultableLab(Protocol):
     @property
     def azure_dns(self) -> AzureDns:
         """The resolver at 168.63.129.16."""
+        ...
+
+    @property
+    def custom_corefile(self) -> CustomCorefile:
+        """What every CoreDNS replica is told beyond AKS' Corefile."""
         ...
 
     @property

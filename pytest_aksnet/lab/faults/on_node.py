@@ -1,11 +1,13 @@
-"""Faults of one node."""
+"""Faults of the components of one node."""
 
+from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.fault import FaultableLab
+from pytest_aksnet.lab.faults.named_node import NamedNode
 
 RATE_WITHOUT_VF_GBPS = 1.5
 
 
-class PolicyNotEnforced:
+class PolicyNotEnforced(NamedNode):
     """The policy engine's agent does nothing on a node."""
 
     name = "policy-not-enforced-on-node"
@@ -14,21 +16,12 @@ class PolicyNotEnforced:
         "pods there (Kubernetes docs: Network Policies, prerequisites)."
     )
 
-    def __init__(self, node: str) -> None:
-        self.node = node
-
-    async def inject(self, lab: FaultableLab) -> None:
-        """Take the node's rules away."""
-        lab.network.knobs.policy_absent.add(self.node)
-        lab.network.resync()
-
-    async def heal(self, lab: FaultableLab) -> None:
-        """Bring the node's rules back."""
-        lab.network.knobs.policy_absent.discard(self.node)
-        lab.network.resync()
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes without the engine's rules."""
+        return knobs.policy_absent
 
 
-class KubeProxyRulesMissing:
+class KubeProxyRulesMissing(NamedNode):
     """kube-proxy does nothing on a node."""
 
     name = "kube-proxy-rules-missing"
@@ -37,18 +30,9 @@ class KubeProxyRulesMissing:
         "(Kubernetes docs: Virtual IPs and Service Proxies)."
     )
 
-    def __init__(self, node: str) -> None:
-        self.node = node
-
-    async def inject(self, lab: FaultableLab) -> None:
-        """Take the node's rules away."""
-        lab.network.knobs.service_proxy_absent.add(self.node)
-        lab.network.resync()
-
-    async def heal(self, lab: FaultableLab) -> None:
-        """Bring the node's rules back."""
-        lab.network.knobs.service_proxy_absent.discard(self.node)
-        lab.network.resync()
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes without kube-proxy's rules."""
+        return knobs.service_proxy_absent
 
 
 class NicWithoutVf:

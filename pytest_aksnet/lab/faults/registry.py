@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from pytest_aksnet.lab.faults.coredns_servfail import CorednsServfail
+from pytest_aksnet.lab.faults.egress_address_changed import EgressAddressChanged
 from pytest_aksnet.lab.faults.fault import Fault
 from pytest_aksnet.lab.faults.local_policy_loses_source import LocalPolicyLosesSource
 from pytest_aksnet.lab.faults.masquerade_inside_vnet import MasqueradeInsideVnet
@@ -11,17 +13,31 @@ from pytest_aksnet.lab.faults.on_node import (
     PolicyNotEnforced,
 )
 from pytest_aksnet.lab.faults.private_zone_unlinked import PrivateZoneUnlinked
+from pytest_aksnet.lab.faults.ways_of_node import (
+    HealthCheckPortDead,
+    NodeDropsPodTraffic,
+    NsgBlocksNodePorts,
+    PodBandwidthCapped,
+    PodRouteMissing,
+)
 from pytest_aksnet.lab.spec import LabSpec
 
 _OF_THE_CLUSTER: tuple[Callable[[], Fault], ...] = (
     PrivateZoneUnlinked,
     MasqueradeInsideVnet,
     LocalPolicyLosesSource,
+    CorednsServfail,
+    EgressAddressChanged,
 )
 _OF_A_NODE: tuple[Callable[[str], Fault], ...] = (
     PolicyNotEnforced,
     NicWithoutVf,
     KubeProxyRulesMissing,
+    PodRouteMissing,
+    NsgBlocksNodePorts,
+    NodeDropsPodTraffic,
+    HealthCheckPortDead,
+    PodBandwidthCapped,
 )
 
 

@@ -182,9 +182,15 @@ def blackhole(destination: str, *, table: int = MAIN_TABLE) -> bytes:
     return _route(_NEWROUTE, destination, table, _SCOPE_UNIVERSE, _TYPE_BLACKHOLE, 0, b"")
 
 
-def delete_route(destination: str, index: int) -> bytes:
+def delete_route(
+    destination: str, index: int, *, gateway: str | None = None, table: int = MAIN_TABLE
+) -> bytes:
     """Take back the route to a network through a link. ESRCH where there is none."""
-    return _route(_DELROUTE, destination, MAIN_TABLE, _SCOPE_LINK, _TYPE_UNICAST, 0, _u32(4, index))
+    scope = _SCOPE_UNIVERSE if gateway else _SCOPE_LINK
+    attributes = _u32(4, index)
+    if gateway:
+        attributes += _attribute(5, _ip(gateway))
+    return _route(_DELROUTE, destination, table, scope, _TYPE_UNICAST, 0, attributes)
 
 
 def _route(

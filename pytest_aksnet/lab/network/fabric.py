@@ -11,6 +11,7 @@ only packets from nodes look at ("AKS docs: concepts-network-azure-cni-overlay")
 """
 
 import ipaddress
+from collections.abc import Collection
 
 from pytest_aksnet.lab.kernel import netlink
 from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
@@ -30,6 +31,8 @@ _POD_RULE_PRIORITY = 100
 _BALANCED_RULE_PRIORITY = 50
 _BALANCED_TABLE = 1000
 _FIRST_PORT = 1024
+# What pods serve on a node's own address; kubelet, kube-proxy and node ports lie outside.
+_HOST_PORTS_OF_PODS = "8080-10247, 10260-29999"
 
 
 def node_mark(node: NodeSpec) -> int:
@@ -46,6 +49,10 @@ class Fabric:
         self._routes = RouteSocket(netns_fd)
         self._table = TableWriter(Nftables(netns_fd), TABLE)
         self._ports: dict[str, int] = {}
+        self._chains: dict[str, str] = {}
+        self._frontends: Elements = {}
+        self._denied: tuple[str, ...] = ()
+        self._egress_ip = spec.egress_ip
         sysctl.make_router(netns_fd)
         self._routes.apply(
             [
@@ -77,17 +84,11 @@ class Fabric:
             netlink.rule(priority=_BALANCED_RULE_PRIORITY, mark=mark, table=table),
         ]
         if node.pod_cidr is not None:
-            requests += [
-                netlink.route(
-                    node.pod_cidr, index, gateway=node.ip, onlink=True, table=_POD_ROUTES
-                ),
-                netlink.rule(priority=_POD_RULE_PRIORITY, from_link=name, table=_POD_ROUTES),
-            ]
-        requests += [
-            netlink.route(f"{ip}/32", index, gateway=node.ip, onlink=True)
-            for ip in node.reserved_pod_ips
-        ]
+            requests.append(
+                netlink.rule(priority=_POD_RULE_PRIORITY, from_link=name, table=_POD_ROUTES)
+            )
         self._routes.apply(requests)
+        self.route_pods(node)
 
     def attach_host(self, host: OutsideHost, netns_fd: int) -> None:
         """Wire a machine of the VNet or of the internet."""
@@ -110,10 +111,47 @@ class Fabric:
             subnet=str(subnet),
         )
 
+    def route_pods(self, node: NodeSpec) -> None:
+        """Send what is for the pods of a node to it."""
+        index = self._ports[_node_port(node)]
+        self._routes.apply(
+            [
+                netlink.route(network, index, gateway=node.ip, onlink=True, table=table)
+                for network, table in _pod_networks(node)
+            ]
+        )
+
+    def forget_pods(self, node: NodeSpec) -> None:
+        """Have no route to the pods of a node. Raises OSError where there was none."""
+        index = self._ports[_node_port(node)]
+        self._routes.apply(
+            [
+                netlink.delete_route(network, index, gateway=node.ip, table=table)
+                for network, table in _pod_networks(node)
+            ]
+        )
+
     def write_balancer(self, chains: dict[str, str], elements: Elements) -> bool:
         """Set the load balancer's frontends; whether anything changed."""
+        self._chains, self._frontends = chains, elements
+        return self._write()
+
+    def write_edge(self, *, egress_ip: str, denied: Collection[str]) -> bool:
+        """Set the address of outbound traffic, and the nodes whose ports the NSG denies.
+
+        `denied` are addresses of nodes. Whether anything changed.
+        """
+        self._egress_ip, self._denied = egress_ip, tuple(sorted(denied))
+        return self._write()
+
+    def _write(self) -> bool:
+        denied = {"denied": dict.fromkeys(self._denied, "")}
         return self._table.write(
-            TableProgram(base=_base(self._spec), chains=chains, elements=elements)
+            TableProgram(
+                base=_base(self._spec, self._egress_ip),
+                chains=self._chains,
+                elements={**self._frontends, **denied},
+            )
         )
 
     def shape(self, node: NodeSpec, gbit_per_second: float) -> None:
@@ -174,7 +212,14 @@ def _node_port(node: NodeSpec) -> str:
     return f"node{node.index}"
 
 
-def _base(spec: LabSpec) -> str:
+def _pod_networks(node: NodeSpec) -> list[tuple[str, int]]:
+    """The networks of a node's pods, each with the table that routes to it."""
+    if node.pod_cidr is not None:
+        return [(node.pod_cidr, _POD_ROUTES)]
+    return [(f"{ip}/32", netlink.MAIN_TABLE) for ip in node.reserved_pod_ips]
+
+
+def _base(spec: LabSpec, egress_ip: str) -> str:
     overlay = spec.mode == "overlay"
     private = ", ".join([spec.vnet_cidr, spec.pod_cidr] if overlay else [spec.vnet_cidr])
     frontends = f"{spec.load_balancer_range}, {spec.internal_lb_range}"
@@ -192,8 +237,8 @@ def _base(spec: LabSpec) -> str:
             f'iifname "{port}" ip saddr != {node.ip} ip daddr != {{ {private} }} drop',
         ]
         outbound += [
-            f"{public} meta l4proto {{ tcp, udp }} snat to {spec.egress_ip}:{first}-{last}",
-            f"{public} snat to {spec.egress_ip}",
+            f"{public} meta l4proto {{ tcp, udp }} snat to {egress_ip}:{first}-{last}",
+            f"{public} snat to {egress_ip}",
         ]
     between = (
         f'iifname "node*" ip saddr {spec.pod_cidr} ip daddr != {spec.pod_cidr} drop'
@@ -206,6 +251,9 @@ def _base(spec: LabSpec) -> str:
         map frontends {{
             type ipv4_addr . inet_proto . inet_service : verdict
         }}
+        set denied {{
+            type ipv4_addr
+        }}
         chain balance {{
             type filter hook prerouting priority -150
             ct state new ip daddr . meta l4proto . th dport vmap @frontends
@@ -214,6 +262,7 @@ def _base(spec: LabSpec) -> str:
         chain guard {{
             type filter hook forward priority 0
             ct state established,related accept
+            ip daddr @denied tcp dport {{ {_HOST_PORTS_OF_PODS} }} drop
             {newline.join(guard)}
             {between}
             iifname "vnet*" ip daddr != {{ {private} }} drop

@@ -17,6 +17,7 @@ from pytest_aksnet.lab.contracts import (
 )
 from pytest_aksnet.lab.kernel.conntrack import UDP, Conntrack, FlowFilter, flows_of
 from pytest_aksnet.lab.kernel.syscalls import new_netns
+from pytest_aksnet.lab.network import host_firewall
 from pytest_aksnet.lab.network.fabric import Fabric
 from pytest_aksnet.lab.network.health import NodeHealth, service_health
 from pytest_aksnet.lab.network.load_balancer import balancer_program, probe_targets
@@ -37,19 +38,14 @@ class LabNetwork:
         Raises OSError where namespaces, veth or nftables are refused.
         """
         self.spec = spec
-        self.knobs = NetworkKnobs(
-            service_proxy_absent=set(),
-            policy_absent=set(),
-            non_masquerade_cidrs=None,
-            external_local_masqueraded=False,
-            rate_gbps={},
-        )
+        self.knobs = NetworkKnobs()
         self.fabric_fd = new_netns() if fabric_fd is None else fabric_fd
         self._fabric = Fabric(spec, self.fabric_fd)
         self._fabric_flows = Conntrack(self.fabric_fd)
         self._nodes: dict[str, NodeNetwork] = {}
         self._health: dict[str, NodeHealth] = {}
         self._rates: dict[str, float | None] = {}
+        self._unrouted: set[str] = set()
         self._services: tuple[ServicePortView, ...] = ()
         self._policies = PolicyCompiler(spec, (), (), ())
         self._prober = Prober(
@@ -112,6 +108,9 @@ class LabNetwork:
         self._write_services()
         self._write_policies()
         self._write_rates()
+        self._write_edge()
+        self._write_pod_routes()
+        self._write_firewalls()
 
     async def start(self) -> None:
         """Start health servers and health probes on the running event loop.
@@ -147,7 +146,8 @@ class LabNetwork:
                     external_local_masqueraded=self.knobs.external_local_masqueraded,
                 )
             )
-            self._health[name].set(service_health(self._services, name))
+            silent = name in self.knobs.health_check_absent
+            self._health[name].set({} if silent else service_health(self._services, name))
         self._prober.set_targets(probe_targets(self._services, self.spec.nodes))
         self._write_balancer()
 
@@ -162,6 +162,7 @@ class LabNetwork:
 
     def _write_rates(self) -> None:
         for name, node in self._nodes.items():
+            node.shape_pods(self.knobs.pod_rate_gbps.get(name))
             limit = self.knobs.rate_gbps.get(name)
             if name in self._rates and limit == self._rates[name]:
                 continue
@@ -171,6 +172,27 @@ class LabNetwork:
             elif self._rates.get(name) is not None:
                 self._fabric.unshape(node.node)
             self._rates[name] = limit
+
+    def _write_edge(self) -> None:
+        self._fabric.write_edge(
+            egress_ip=self.knobs.egress_ip or self.spec.egress_ip,
+            denied=[self.spec.node(name).ip for name in self.knobs.ports_denied_by_nsg],
+        )
+
+    def _write_pod_routes(self) -> None:
+        for name, node in self._nodes.items():
+            absent = name in self.knobs.pod_routes_absent
+            if absent and name not in self._unrouted:
+                self._fabric.forget_pods(node.node)
+                self._unrouted.add(name)
+            elif not absent and name in self._unrouted:
+                self._fabric.route_pods(node.node)
+                self._unrouted.discard(name)
+
+    def _write_firewalls(self) -> None:
+        for name, node in self._nodes.items():
+            drops = name in self.knobs.drops_own_pods
+            node.write_firewall(host_firewall.drop_own_pods() if drops else None)
 
 
 def _stale_udp_flows(

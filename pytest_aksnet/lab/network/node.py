@@ -13,7 +13,13 @@ from pytest_aksnet.lab.kernel import netlink
 from pytest_aksnet.lab.kernel.conntrack import Conntrack, FlowFilter
 from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
-from pytest_aksnet.lab.network import masquerade, policy_program, service_program, sysctl
+from pytest_aksnet.lab.network import (
+    host_firewall,
+    masquerade,
+    policy_program,
+    service_program,
+    sysctl,
+)
 from pytest_aksnet.lab.network.fabric import EXTERNAL_INDEX, MTU
 from pytest_aksnet.lab.network.tables import TableProgram, TableWriter
 from pytest_aksnet.lab.spec import NodeSpec
@@ -36,6 +42,8 @@ class NodeNetwork:
         self._services = TableWriter(nft, service_program.TABLE)
         self._policies = TableWriter(nft, policy_program.TABLE)
         self._masquerade = TableWriter(nft, masquerade.TABLE)
+        self._firewall = TableWriter(nft, host_firewall.TABLE)
+        self._pod_gbps: float | None = None
         self._links: dict[str, int] = {}
         self._next_link = _FIRST_POD_LINK
         sysctl.make_router(netns_fd)
@@ -66,6 +74,8 @@ class NodeNetwork:
             ]
         )
         self._links[ip] = index
+        if self._pod_gbps is not None:
+            self._routes.apply([netlink.shape(index, self._pod_gbps)])
         pod = RouteSocket(netns_fd)
         try:
             pod.apply(
@@ -107,6 +117,24 @@ class NodeNetwork:
     def write_masquerade(self, program: TableProgram) -> bool:
         """Set the masquerade agent's table; whether it changed."""
         return self._masquerade.write(program)
+
+    def write_firewall(self, program: TableProgram | None) -> bool:
+        """Set the node's own firewall; whether it changed."""
+        return self._firewall.write(program)
+
+    def shape_pods(self, gbit_per_second: float | None) -> None:
+        """Limit what each pod receives, those that come later included; None takes it back."""
+        if gbit_per_second == self._pod_gbps:
+            return
+        self._pod_gbps = gbit_per_second
+        requests = [
+            netlink.unshape(index)
+            if gbit_per_second is None
+            else netlink.shape(index, gbit_per_second)
+            for index in self._links.values()
+        ]
+        # A link may have gone with its pod's namespace.
+        self._routes.apply(requests, ignore=(errno.ENODEV,))
 
     def shape(self, gbit_per_second: float) -> None:
         """Limit what the node sends."""

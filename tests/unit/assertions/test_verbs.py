@@ -39,6 +39,7 @@ from tests.unit.scripted import (
     Lost,
     Script,
     StaticView,
+    Text,
     World,
     always,
     dig,
@@ -55,6 +56,10 @@ LINK = "acct.privatelink.blob.core.windows.net."
 FOUND = dig(f"{NAME}. A 10.0.5.5")
 PRIVATE = dig(f"{ACCOUNT}. CNAME {LINK}", f"{LINK} A 10.226.0.5")
 PUBLIC = dig(f"{ACCOUNT}. CNAME {LINK}", f"{LINK} CNAME store.", "store. A 203.0.113.90")
+NC_REFUSED = Text(1, "", "nc: connect to 10.224.0.5 port 10250 (tcp) failed: Connection refused\n")
+NC_SILENT = Text(
+    1, "", "nc: connect to 10.224.0.5 port 10250 (tcp) timed out: Operation now in progress\n"
+)
 NODE_A, NODE_B = NODES[0], NODES[1]
 
 
@@ -158,7 +163,10 @@ def test_a_target_that_is_dead_is_told_from_a_broken_path() -> None:
     def alive(pod: PodRef, _argv: tuple[str, ...]) -> Answer:
         return reflected(SERVER.ip) if pod == SERVER else TIMEOUT
 
-    with pytest.raises(ConformanceFailure, match="packets are lost between"):
+    with pytest.raises(
+        ConformanceFailure,
+        match="the way between the pods of node node-a and the pods of node node-b is broken",
+    ):
         World(alive).probe_pod().assert_connects(SERVER)
 
 
@@ -363,6 +371,8 @@ def test_a_health_check_answers_with_its_status() -> None:
     world.probe_pod().assert_health_check(NODE_B, 31000, 503)
     with pytest.raises(ConformanceFailure, match="answered 503"):
         world.probe_pod().assert_health_check(NODE_B, 31000, 200)
+    with pytest.raises(ConformanceFailure, match="service proxy of that node does not serve"):
+        World(always(REFUSED)).probe_pod().assert_health_check(NODE_B, 31000, 503)
 
 
 def test_throughput_is_judged_by_the_smaller_size_of_the_pair() -> None:
@@ -394,8 +404,9 @@ def test_pods_are_compared_with_their_hosts() -> None:
         tool_version="iperf 3.16",
     )
     World(always(iperf(7))).probe_pod().assert_throughput_like_host(SERVER, host)
-    with pytest.raises(ConformanceFailure, match="between the hosts"):
+    with pytest.raises(ConformanceFailure, match="between the hosts") as failure:
         World(always(iperf(3))).probe_pod().assert_throughput_like_host(SERVER, host)
+    assert "so it is the pods' interfaces on node-a and node-b" in str(failure.value)
 
 
 def test_throughput_of_an_unknown_size_is_unknown() -> None:
@@ -521,13 +532,74 @@ def test_a_host_network_pod_shows_its_node() -> None:
     [
         ({"h10_244_0_2": FOUND, "h10_244_1_2": dig(status="NXDOMAIN")}, "replicas disagree"),
         ({"h10_244_0_2": FOUND, "h10_244_1_2": FOUND}, "another resolver or an old answer"),
-        ({}, "every CoreDNS replica gives the same unexpected answer"),
+        ({}, "every CoreDNS replica answers SERVFAIL"),
     ],
 )
 def test_a_wrong_answer_is_traced_to_who_gives_it(answers: dict[str, Answer], words: str) -> None:
     world = World(by_host(default=dig(status="SERVFAIL"), **answers))
     with pytest.raises(ConformanceFailure, match=words):
         world.probe_pod().assert_resolves(NAME)
+
+
+def test_an_answer_that_is_wrong_in_the_same_way_everywhere_is_called_so() -> None:
+    world = World(always(dig(status="REFUSED")))
+    with pytest.raises(ConformanceFailure, match="gives the same unexpected answer"):
+        world.probe_pod().assert_resolves(NAME)
+
+
+def test_replicas_that_fail_are_told_from_the_azure_dns_that_answers() -> None:
+    world = World(by_host(default=dig(status="SERVFAIL"), h168_63_129_16=PRIVATE))
+    with pytest.raises(ConformanceFailure) as failure:
+        world.probe_pod().assert_resolves_private(ACCOUNT)
+    message = str(failure.value)
+    assert "every CoreDNS replica answers SERVFAIL (10.244.0.2, 10.244.1.2)" in message
+    assert "Azure DNS (168.63.129.16) gives the expected answer to this node" in message
+
+
+def test_replicas_that_are_all_silent_put_the_blame_on_the_way() -> None:
+    with pytest.raises(ConformanceFailure, match="the way between that node and theirs is broken"):
+        World(always(DNS_SILENT)).probe_pod().assert_resolves(NAME)
+
+
+@pytest.mark.parametrize(
+    ("internet", "words"),
+    [
+        (plain("198.51.100.1"), "the way between it and the pods of node node-a is broken"),
+        (TIMEOUT, "does not reach host on the internet either"),
+    ],
+)
+def test_a_silent_host_outside_is_compared_with_another(internet: Answer, words: str) -> None:
+    world = World(
+        by_host(default=TIMEOUT, h203_0_113_80=internet), site=Site(vnet_vm=VM, internet=INTERNET)
+    )
+    with pytest.raises(ConformanceFailure, match=words):
+        world.probe_pod().assert_connects(VM)
+
+
+HOST_B = scripted.pod("host-b", "node-b", "10.224.0.5", port=18080, host_network=True)
+NEIGHBOUR = scripted.pod("neighbour", "node-a", "10.244.0.8")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "kubelet", "words"),
+    [
+        (CLIENT, HOST_B, NC_REFUSED, "a filter by port stands between node node-a and node node-b"),
+        (CLIENT, HOST_B, NC_SILENT, "the way from node node-a to node node-b is broken"),
+        (CLIENT, HOST, NC_REFUSED, "node node-a drops what its pods send to its own address"),
+        (CLIENT, NEIGHBOUR, NC_REFUSED, "the packets are lost inside node node-a"),
+        (HOST, SERVER, NC_REFUSED, "the way from node node-a to the pods of node node-b is broken"),
+    ],
+)
+def test_packets_between_the_living_are_lost_somewhere(
+    source: PodRef, target: PodRef, kubelet: Answer, words: str
+) -> None:
+    def script(pod: PodRef, argv: tuple[str, ...]) -> Answer:
+        if argv[0] == "nc":
+            return kubelet
+        return reflected(target.ip) if pod == target else TIMEOUT
+
+    with pytest.raises(ConformanceFailure, match=words):
+        World(script).probe_pod(source).assert_connects(target)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pytest_aksnet.cluster.probe_pod_manifest import (
     pod_manifest,
 )
 from pytest_aksnet.cluster.probe_pods import delete_pods, list_pods, start_pods
-from pytest_aksnet.model.errors import EnvironmentProblem
+from pytest_aksnet.model.errors import EnvironmentProblem, ToolMissing
 from tests.unit.cluster.scripted_api import Json, Request, ScriptedApi, status
 
 PODS = "/api/v1/namespaces/ns/pods"
@@ -153,6 +153,26 @@ def test_what_cannot_get_better_fails_at_once_and_leaves_nothing(
 def unschedulable(said: str) -> Json:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     return {"phase": "Pending", "conditions": [{**condition, "message": said}]}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'exec: "serve": executable file not found in $PATH',
+        "executable file `serve` not found in $P",
+    ],
+)
+@pytest.mark.parametrize("host_network", [False, True])
+def test_an_image_without_the_main_process_lacks_a_tool(
+    api: ScriptedApi, cluster: Cluster, words: str, host_network: bool
+) -> None:
+    ended = {"terminated": {"exitCode": 128, "reason": "StartError", "message": words}}
+    state = {"phase": "Failed", "containerStatuses": [{"name": "probe", "state": ended}]}
+    pods = Pods(api, {"a": [state]})
+    wanted = request(host_network=host_network, host_port_choices=(8081,))
+    with pytest.raises(ToolMissing, match=r"^serve cannot be run in the pod: .*image netshoot:v1"):
+        start_pods(cluster, [wanted])
+    assert pods.deleted == ["a"]
 
 
 def test_a_full_node_is_given_a_moment_then_named(

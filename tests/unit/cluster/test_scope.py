@@ -191,6 +191,19 @@ def test_cleanup_removes_only_what_is_ours_and_old(api: ScriptedApi, cluster: Cl
     assert len(namespaces.there) == 6
 
 
+def test_cleanup_removes_what_is_young_but_whose_process_has_ended(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    namespaces = Namespaces(api)
+    RunScope(cluster, run_id="lives", host_network=False).namespace()
+    metadata = namespaces.there["aksnet-lives"]["metadata"]
+    machine, pid, begun = metadata["annotations"]["aksnet.io/process"].split("/")
+    killed = {**metadata["annotations"], "aksnet.io/process": f"{machine}/{pid}/{int(begun) - 1}"}
+    namespaces.add("killed", metadata["labels"], killed)
+    cleanup = cleanup_stale(cluster, older_than_s=4 * 3600)
+    assert (cleanup.removed, cleanup.kept) == (("killed",), ("aksnet-lives",))
+
+
 def test_names_are_unique_dns_labels(cluster: Cluster) -> None:
     scope = RunScope(cluster, host_network=False)
     first, second = scope.unique_name("x" * 80), scope.unique_name("x" * 80)

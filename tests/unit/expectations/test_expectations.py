@@ -121,6 +121,16 @@ def test_public_egress_is_judged_by_the_list_where_there_is_one(
     assert verdict.outcome is outcome
 
 
+def test_another_public_address_than_the_listed_one_is_a_changed_egress() -> None:
+    row = source_address.promise("overlay", Destination.INTERNET)
+    verdict = source_address.judge(
+        row, saw("198.51.100.9"), pod={POD}, node={NODE}, public={EGRESS}
+    )
+    assert "the egress address has changed" in verdict.sentence
+    odd = source_address.judge(row, saw("10.99.0.1"), pod={POD}, node={NODE}, public={EGRESS})
+    assert "something between translated the address" in odd.sentence
+
+
 def test_a_node_owns_its_addresses_and_the_first_of_its_pod_range() -> None:
     node = NodeRef(name="n", addresses=(NODE, "fd00::4"), pod_cidrs=("10.244.3.0/24",))
     assert node_addresses(node) == {NODE, "fd00::4", "10.244.3.1"}

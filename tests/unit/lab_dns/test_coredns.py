@@ -6,7 +6,7 @@ from dnslib import QTYPE, RCODE
 
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.cluster_zone import ClusterZone
-from pytest_aksnet.lab.dns.coredns import CoreDns
+from pytest_aksnet.lab.dns.coredns import CoreDns, CustomCorefile
 from pytest_aksnet.lab.dns.message import SERVFAIL, Answer, Question
 from pytest_aksnet.lab.dns.records import ServiceRecord
 from pytest_aksnet.lab.spec import default_spec
@@ -36,7 +36,8 @@ class Replica:
         self.records = records or example_cluster()
         self.upstream = Upstream()
         zone = ClusterZone(self.records, "cluster.local")
-        self.coredns = CoreDns(zone, self.upstream, clock=lambda: self.now)
+        self.custom = CustomCorefile()
+        self.coredns = CoreDns(zone, self.upstream, clock=lambda: self.now, custom=self.custom)
 
     def ask(self, name: str, qtype: str = "A") -> Answer:
         question = Question(name=name, qtype=getattr(QTYPE, qtype))
@@ -54,6 +55,17 @@ def test_name_asked_before_it_existed_stays_missing_for_30_seconds() -> None:
     assert replica.ask(name).rcode == RCODE.NXDOMAIN
     replica.now += 2
     assert [str(r.rdata) for r in replica.ask(name).answers] == ["10.0.0.9"]
+
+
+def test_servfail_override_answers_before_zone_upstream_and_cache() -> None:
+    replica = Replica()
+    name = "kube-dns.kube-system.svc.cluster.local"
+    assert replica.ask(name).answers
+    replica.custom.servfail = True
+    assert [replica.ask(one).rcode for one in (name, "example.com")] == [SERVFAIL, SERVFAIL]
+    assert replica.upstream.asked == []
+    replica.custom.servfail = False
+    assert replica.ask(name).answers
 
 
 def test_cached_answer_counts_its_ttl_down() -> None:

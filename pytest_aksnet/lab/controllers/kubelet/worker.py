@@ -13,7 +13,7 @@ from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.events import WARNING, EventRecorder
-from pytest_aksnet.lab.controllers.kubelet import environment, naming, processes, status
+from pytest_aksnet.lab.controllers.kubelet import images, naming, processes, status
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
 from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
 from pytest_aksnet.lab.controllers.kubelet.references import References, configuration_change
@@ -219,7 +219,7 @@ class PodWorker:
             session = await processes.start(
                 sandbox,
                 ["mkdir", "-p", "-m", "0777", "--", *empty],
-                env={"PATH": environment.PATH},
+                env={"PATH": images.PATH},
                 stdout=False,
                 stderr=False,
             )

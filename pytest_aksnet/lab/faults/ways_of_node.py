@@ -1,0 +1,90 @@
+"""Faults of the ways to and from one node and its pods."""
+
+from pytest_aksnet.lab.contracts import NetworkKnobs
+from pytest_aksnet.lab.faults.fault import FaultableLab
+from pytest_aksnet.lab.faults.named_node import NamedNode
+
+CAPPED_POD_GBPS = 0.5
+
+
+class PodRouteMissing(NamedNode):
+    """The fabric does not know where the pods of a node are."""
+
+    name = "pod-route-missing"
+    describes = (
+        "Azure's network has no route to the pods of one node, as after a lost entry of a route "
+        "table or of the overlay's mappings (AKS docs: concepts-network-azure-cni-overlay, "
+        "configure-kubenet)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes without a route to their pods."""
+        return knobs.pod_routes_absent
+
+
+class NsgBlocksNodePorts(NamedNode):
+    """A network security group denies what comes from other machines to a node's high ports."""
+
+    name = "nsg-blocks-node-ports"
+    describes = (
+        "A rule of a network security group denies TCP from the VNet to one node's own address, "
+        "ports 8080 to 29999 but for those of kubelet and kube-proxy, where AKS needs all traffic "
+        "between nodes (AKS docs: concepts-network-azure-cni-overlay, network security groups)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes behind that rule."""
+        return knobs.ports_denied_by_nsg
+
+
+class NodeDropsPodTraffic(NamedNode):
+    """A node's firewall drops what its own pods send to the node itself."""
+
+    name = "node-drops-pod-traffic"
+    describes = (
+        "A node drops new connections of its own pods to the node's address, as Felix does with "
+        "its default DefaultEndpointToHostAction (Calico docs: Felix configuration)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes with such a firewall."""
+        return knobs.drops_own_pods
+
+
+class HealthCheckPortDead(NamedNode):
+    """The service proxy of a node does not serve health check ports."""
+
+    name = "health-check-port-dead"
+    describes = (
+        "The service proxy of one node does not listen on healthCheckNodePorts, as when another "
+        "process has taken them, so load balancers take the node out (KEP-1669; kubernetes: "
+        "pkg/proxy/healthcheck)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes whose health check ports are dead."""
+        return knobs.health_check_absent
+
+
+class PodBandwidthCapped:
+    """The pods of a node receive slower than the node does."""
+
+    name = "pod-bandwidth-capped"
+    describes = (
+        f"Each pod of one node receives at most {CAPPED_POD_GBPS} Gbit/s, as with "
+        "kubernetes.io/ingress-bandwidth, while the node itself is not limited "
+        "(Kubernetes docs: network plugins, traffic shaping)."
+    )
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Limit the pods' interfaces, those of later pods included."""
+        lab.network.knobs.pod_rate_gbps[self.node] = CAPPED_POD_GBPS
+        lab.network.resync()
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Take the limits back."""
+        lab.network.knobs.pod_rate_gbps.pop(self.node, None)
+        lab.network.resync()
