@@ -85,6 +85,7 @@ def ids_with(run: SuiteRun, outcome: str) -> set[str]:
     return {check["id"] for check in run.results["checks"] if check["outcome"] == outcome}
 
 
+@pytest.mark.thorough
 def test_two_nodes_and_no_site_file_are_enough_for_most_checks(
     lab: RunningLab, tmp_path: Path
 ) -> None:
@@ -105,6 +106,7 @@ def test_two_nodes_and_no_site_file_are_enough_for_most_checks(
     assert namespaces(lab.kubeconfig) == []
 
 
+@pytest.mark.thorough
 def test_what_only_aks_has_is_unknown_on_another_kubernetes(tmp_path: Path) -> None:
     other = start_lab()
     try:
@@ -126,6 +128,7 @@ def test_what_only_aks_has_is_unknown_on_another_kubernetes(tmp_path: Path) -> N
     assert {check["outcome"] for check in run.results["checks"]} == {"passed", "inconclusive"}
 
 
+@pytest.mark.thorough
 def test_one_node_skips_what_needs_two_and_says_so(lab: RunningLab, tmp_path: Path) -> None:
     run = run_suites(
         tmp_path,

@@ -14,6 +14,15 @@ _MEASURE_BANDWIDTH = (
     "accelerated-networking.pod-like-host",
 )
 _NO_BANDWIDTH = "--aksnet-forbid=bandwidth"
+# One fault of each kind of check; a whole run of the suites each, so the others are thorough.
+_QUICK = {
+    ("overlay", "private-zone-unlinked"),
+    ("overlay", "policy-not-enforced-on-node"),
+    ("overlay", "nic-without-vf"),
+    ("overlay", "kube-proxy-rules-missing"),
+    ("overlay", "local-policy-loses-source"),
+    ("node-subnet", "masquerade-inside-vnet"),
+}
 
 
 def _measures_bandwidth(check: str) -> bool:
@@ -34,7 +43,7 @@ def _rows() -> list[object]:
         pytest.param(
             row,
             id=f"{row.mode}-{row.fault}",
-            marks=[] if row.mode == "overlay" else [pytest.mark.thorough],
+            marks=[] if (row.mode, row.fault) in _QUICK else [pytest.mark.thorough],
         )
         for row in MATRIX
     ]
