@@ -13,10 +13,10 @@ conformance: setup  ## the suites against the embedded lab, with a report in $(R
 	$(VENV)/bin/pytest suites/ --aksnet-lab=$(MODE):$(ENGINE) --aksnet-report-dir=$(REPORTS)
 
 test: setup  ## the tests of the plugin and of the lab
-	$(VENV)/bin/pytest tests/ -n $(JOBS) -m "not thorough"
+	$(VENV)/bin/pytest tests/ -n $(JOBS) --dist worksteal -m "not thorough"
 
 test-thorough: setup  ## the rest of them: every fault in every mode
-	$(VENV)/bin/pytest tests/ -n $(JOBS) -m thorough
+	$(VENV)/bin/pytest tests/ -n $(JOBS) --dist worksteal -m thorough
 
 check: setup  ## format, lint, types, import directions
 	$(VENV)/bin/ruff format --check .
