@@ -11,12 +11,14 @@ from aiohttp import web
 from pytest_aksnet.lab.api import errors, exchange, streams
 from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal, Sandbox
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
 from pytest_aksnet.lab.controllers.kubelet.images import PATH
 from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.faults.fault import Fault
+from pytest_aksnet.lab.faults.rated import RatedFault
 from pytest_aksnet.lab.faults.registry import UnknownFault, all_faults, find_fault
 from pytest_aksnet.lab.spec import LabSpec
 
@@ -42,8 +44,13 @@ class AdministeredLab(Protocol):
         ...
 
     @property
-    def injected(self) -> set[tuple[str, str]]:
-        """Names and nodes of the faults that are injected."""
+    def injected(self) -> Mapping[tuple[str, str], str]:
+        """The faults that are injected, as they are named, by name and node."""
+        ...
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong with the API server."""
         ...
 
     async def inject(self, fault: Fault) -> None:
@@ -81,12 +88,13 @@ class _Handlers:
                 "nodes": [node.name for node in spec.nodes],
                 "hosts": {host.name: host.ip for host in spec.hosts},
                 "pods": len(self._lab.store.revisions(PODS)),
-                "faults": [_label(*one) for one in sorted(self._lab.injected)],
+                "faults": sorted(self._lab.injected.values()),
+                "seed": self._lab.trouble.seed,
             }
         )
 
     async def list_faults(self, request: web.Request) -> web.StreamResponse:
-        injected = sorted(self._lab.injected)
+        injected = sorted(self._lab.injected.items())
         return web.json_response(
             {
                 "faults": [
@@ -94,9 +102,8 @@ class _Handlers:
                         "name": fault.name,
                         "describes": fault.describes,
                         "node": fault.node,
-                        "injected": [
-                            _label(name, node) for name, node in injected if name == fault.name
-                        ],
+                        "value": _described_value(fault),
+                        "injected": [text for (name, _), text in injected if name == fault.name],
                     }
                     for fault in all_faults(self._lab.spec)
                 ]
@@ -164,5 +171,8 @@ class _Handlers:
         raise KubeletRefusal(400, f"no such place {place!r}: give {_PLACES}")
 
 
-def _label(name: str, node: str) -> str:
-    return f"{name}@{node}" if node else name
+def _described_value(fault: Fault) -> str:
+    """What the fault's value means, and its default; empty where it has none."""
+    if not isinstance(fault, RatedFault):
+        return ""
+    return f"{fault.setting.meaning} (default {fault.setting.default:g})"

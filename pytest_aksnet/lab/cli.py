@@ -12,6 +12,11 @@ from pytest_aksnet.lab.spec import ENGINES, MODES
 
 _FAILED = 1
 _INTERRUPTED = 130
+_FAULT = "NAME[=VALUE][@NODE]"
+_FAULT_HELP = (
+    "VALUE says how often or how much, for the faults that `fault list` shows with one, such as "
+    "api-429=0.05 (5 of 100 requests); healing needs none. NODE is for faults of one node"
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.fault,
             life_fd=options.life_fd,
             report=serve.report_line(options.ready_fd),
+            seed=options.seed,
         )
     if options.command == "up":
         return _up(options)
@@ -52,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     asking = [status, execute, verbs.add_parser("list", help="all faults")]
     for verb, what in (("inject", "break it"), ("heal", "make it whole again")):
         one = verbs.add_parser(verb, help=what)
-        one.add_argument("name", metavar="NAME[@NODE]")
+        one.add_argument("name", metavar=_FAULT, help=_FAULT_HELP)
         asking.append(one)
     for one in asking:
         one.add_argument("--kubeconfig", metavar="PATH", help="the lab's kubeconfig")
@@ -67,7 +73,14 @@ def _add_lab_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", default="overlay", help=f"one of {', '.join(MODES)}")
     parser.add_argument("--engine", default="calico", help=f"one of {', '.join(ENGINES)}")
     parser.add_argument(
-        "--fault", action="append", default=[], metavar="NAME[@NODE]", help="start with this fault"
+        "--fault",
+        action="append",
+        default=[],
+        metavar=_FAULT,
+        help=f"start with this fault (repeatable); {_FAULT_HELP}",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="of the faults that strike at random, as `status` shows it"
     )
 
 
@@ -87,7 +100,14 @@ def _up(options: argparse.Namespace) -> int:
         print(f"# site file: {message['site']}; Ctrl-C ends the lab", flush=True)
 
     try:
-        return serve.serve(options.mode, options.engine, options.fault, life_fd=None, report=report)
+        return serve.serve(
+            options.mode,
+            options.engine,
+            options.fault,
+            life_fd=None,
+            report=report,
+            seed=options.seed,
+        )
     finally:
         if copy is not None:
             copy.unlink(missing_ok=True)
@@ -135,6 +155,8 @@ def _print_faults(answer: Mapping[str, object]) -> None:
         mark = "*" if fault["injected"] else " "
         where = f" (on {', '.join(fault['injected'])})" if fault["injected"] else ""
         print(f"{mark} {fault['name']}{where}\n      {fault['describes']}")
+        if fault["value"]:
+            print(f"      VALUE: {fault['value']}")
 
 
 if __name__ == "__main__":

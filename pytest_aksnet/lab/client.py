@@ -11,10 +11,12 @@ import ssl
 import sys
 import tempfile
 import termios
+import time
 import tty
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 import yaml
@@ -22,6 +24,8 @@ import yaml
 _CONTEXT = "aksnet-lab"
 _STDIN, _STDOUT, _STDERR, _STATUS, _RESIZE, _CLOSE = 0, 1, 2, 3, 4, 255
 _CHUNK = 32768
+_DOWN_SECONDS = 5.0  # longer than an API server that restarts is away
+_PAUSE_SECONDS = 0.1
 
 
 class ClientError(Exception):
@@ -85,18 +89,27 @@ async def _session(address: LabAddress) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(
         address.server, connector=connector, headers=headers
     ) as session:
-        try:
-            yield session
-        except aiohttp.ClientConnectorError as error:
-            raise ClientError(f"no lab answers at {address.server}") from error
+        yield session
 
 
 async def call(address: LabAddress, method: str, path: str) -> Mapping[str, object]:
-    """One request below /lab/v1; its JSON answer. Raises ClientError with the lab's words."""
-    async with (
-        _session(address) as session,
-        session.request(method, f"/lab/v1/{path}") as response,
-    ):
+    """One request below /lab/v1; its JSON answer. Raises ClientError with the lab's words.
+
+    Tried again for some seconds where the API server is down, as it may be by a fault.
+    """
+    give_up = time.monotonic() + _DOWN_SECONDS
+    while True:
+        try:
+            return await _call_once(address, method, path)
+        except aiohttp.ClientConnectionError as error:
+            if time.monotonic() > give_up:
+                raise ClientError(f"no lab answers at {address.server}") from error
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+async def _call_once(address: LabAddress, method: str, path: str) -> Mapping[str, object]:
+    url = f"/lab/v1/{quote(path)}"
+    async with _session(address) as session, session.request(method, url) as response:
         text = await response.text()
         if response.status != 200:
             raise ClientError(_words(text))
@@ -127,6 +140,8 @@ async def run_command(address: LabAddress, place: str, argv: Sequence[str]) -> i
             )
         except aiohttp.WSServerHandshakeError as error:
             raise ClientError(await _refusal(session, query) or str(error)) from error
+        except aiohttp.ClientConnectorError as error:
+            raise ClientError(f"no lab answers at {address.server}") from error
         with _raw_terminal() if terminal else contextlib.nullcontext():
             return await _carry(socket, terminal=terminal)
 

@@ -190,6 +190,7 @@ class NetworkKnobs:
     pod_routes_absent: set[str] = field(default_factory=set)
     ports_denied_by_nsg: set[str] = field(default_factory=set)
     drops_own_pods: set[str] = field(default_factory=set)
+    long_packets_lost: set[str] = field(default_factory=set)
     health_check_absent: set[str] = field(default_factory=set)
     egress_ip: str | None = None
 

@@ -13,15 +13,18 @@ from aiohttp import web
 
 from pytest_aksnet.lab import admin, files
 from pytest_aksnet.lab.api.context import CONTEXT
+from pytest_aksnet.lab.api.front import Front
 from pytest_aksnet.lab.api.journal import Subscription
 from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.container.context import BootContext
 from pytest_aksnet.lab.container.requirements import LabRefused
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.cluster import API_HOST, COREDNS_REPLICAS, create_cluster
 from pytest_aksnet.lab.controllers.cluster_records import StoreRecords
+from pytest_aksnet.lab.controllers.disruption import DisruptionController
 from pytest_aksnet.lab.controllers.endpoints import EndpointsController, is_ready
 from pytest_aksnet.lab.controllers.garbage import GarbageCollector
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
@@ -30,6 +33,7 @@ from pytest_aksnet.lab.controllers.load_balancers import LoadBalancerController
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.controllers.namespaces import NamespaceController
 from pytest_aksnet.lab.controllers.network_feed import PolicyFeed, ServiceFeed
+from pytest_aksnet.lab.controllers.resource_quotas import ResourceQuotaController
 from pytest_aksnet.lab.controllers.scheduler import Scheduler
 from pytest_aksnet.lab.controllers.workloads.daemon_sets import DaemonSetController
 from pytest_aksnet.lab.controllers.workloads.deployments import DeploymentController
@@ -43,7 +47,7 @@ from pytest_aksnet.lab.dns.server import DnsServer
 from pytest_aksnet.lab.dns.servers import start_azure_dns, start_coredns
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.faults.fault import Fault
-from pytest_aksnet.lab.faults.registry import UnknownFault, find_fault
+from pytest_aksnet.lab.faults.registry import UnknownFault, find_fault, label
 from pytest_aksnet.lab.machines import FABRIC
 from pytest_aksnet.lab.network.model import LabNetwork
 from pytest_aksnet.lab.outside import TLS_PORT, OutsideServer, certificate_names
@@ -60,7 +64,12 @@ class Lab:
     """A lab and its parts. `run` boots it and keeps it until it is cancelled."""
 
     def __init__(
-        self, spec: LabSpec, context: BootContext, machines: Mapping[str, Sandbox]
+        self,
+        spec: LabSpec,
+        context: BootContext,
+        machines: Mapping[str, Sandbox],
+        *,
+        seed: int | None = None,
     ) -> None:
         self.spec = spec
         self.store = Store(spec)
@@ -69,11 +78,14 @@ class Lab:
         self.custom_corefile = CustomCorefile()
         self.facade = AcceleratedNetworking()
         self.machines = machines
-        self.injected: set[tuple[str, str]] = set()
+        self.trouble = Trouble(seed)
+        self.injected: dict[tuple[str, str], str] = {}
         self._context = context
         self._authority = Authority()
         self._token = secrets.token_urlsafe(32)
         self._app: web.Application | None = None
+        self._front: Front | None = None
+        self._kubelets: Kubelets | None = None
         self._records = StoreRecords(self.store)
         self._policies = PolicyFeed(self.store, self.network)
 
@@ -85,13 +97,14 @@ class Lab:
             await self.network.start()
             await start_azure_dns(self.spec, self.azure_dns, self.network.fabric_fd)
             await self._start_outside_servers()
-            kubelets = self._kubelets()
+            kubelets = self._kubelets = self._make_kubelets()
             self._app = create_app(
                 self.store,
                 kubelets,
                 token=self._token,
                 spec=self.spec,
                 extra_routes=admin.routes(self, kubelets),
+                trouble=self.trouble,
             )
             create_cluster(self.store, self.spec)
             for loop in (*self._control_loops(), kubelets):
@@ -108,12 +121,22 @@ class Lab:
     async def inject(self, fault: Fault) -> None:
         """Inject a fault and remember it."""
         await fault.inject(self)
-        self.injected.add((fault.name, fault.node))
+        self.injected[fault.name, fault.node] = label(fault)
 
     async def heal(self, fault: Fault) -> None:
         """Heal a fault and forget it."""
         await fault.heal(self)
-        self.injected.discard((fault.name, fault.node))
+        self.injected.pop((fault.name, fault.node), None)
+
+    async def restart_api(self) -> None:
+        """End the API server, and have it back about a second later."""
+        assert self._front is not None
+        await self._front.restart()
+
+    def evict_pod(self) -> None:
+        """Have a kubelet evict one of the running pods of others, if there are any."""
+        assert self._kubelets is not None
+        self._kubelets.evict_one()
 
     # -- boot ------------------------------------------------------------------------------
 
@@ -135,7 +158,7 @@ class Lab:
                 tls = self._authority.server_context(names, (host.ip,))
             await OutsideServer(host, tls=tls).start(self.machines[host.name].netns_fd)
 
-    def _kubelets(self) -> Kubelets:
+    def _make_kubelets(self) -> Kubelets:
         async def run_coredns(sandbox: Sandbox) -> DnsServer:
             return await start_coredns(
                 self.spec, self._records, sandbox.netns_fd, custom=self.custom_corefile
@@ -150,6 +173,7 @@ class Lab:
             programs={"coredns": run_coredns},
             facade=self.facade,
             addresses=self._policies,
+            trouble=self.trouble,
         )
         return Kubelets(around, self.machines)
 
@@ -170,6 +194,8 @@ class Lab:
             DeploymentController(store),
             ReplicaSetController(store),
             StatefulSetController(store),
+            DisruptionController(store),
+            ResourceQuotaController(store),
             GarbageCollector(store),
         ]
 
@@ -180,11 +206,9 @@ class Lab:
         tls = self._authority.server_context(
             (*_API_NAMES, domain), ("127.0.0.1", self.spec.kubernetes_service_ip, api_ip)
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await runner.setup()
         inner = tcp_listener(self.machines[API_HOST].netns_fd, api_ip, 443)
-        for listener in (self._context.listener, inner):
-            await web.SockSite(runner, listener, ssl_context=tls).start()
+        self._front = Front(app, (self._context.listener, inner), tls)
+        await self._front.start()
 
     async def _dns_pods_ready(self) -> None:
         ready: set[str] = set()
@@ -228,12 +252,19 @@ class Lab:
 
 
 async def run_lab(
-    context: BootContext, spec: LabSpec, machines: Mapping[str, Sandbox], fault_names: Sequence[str]
+    context: BootContext,
+    spec: LabSpec,
+    machines: Mapping[str, Sandbox],
+    fault_names: Sequence[str],
+    seed: int | None,
 ) -> None:
-    """Run a lab on its machines until it is cancelled. Raises LabRefused for an unknown fault."""
+    """Run a lab on its machines until it is cancelled. Raises LabRefused for an unknown fault.
+
+    `seed` is that of the faults that strike at random; None for a random one.
+    """
     logging.basicConfig(level=logging.WARNING, format="aksnet-lab: %(levelname)s: %(message)s")
     try:
         faults = [find_fault(name, spec) for name in fault_names]
     except UnknownFault as error:
         raise LabRefused(str(error)) from error
-    await Lab(spec, context, machines).run(faults)
+    await Lab(spec, context, machines, seed=seed).run(faults)

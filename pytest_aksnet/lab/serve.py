@@ -38,8 +38,12 @@ def serve(
     *,
     life_fd: int | None,
     report: Callable[[Mapping[str, object]], None],
+    seed: int | None = None,
 ) -> int:
-    """Run a lab; `report` gets its announcement, or {"error": line}. Returns the exit status."""
+    """Run a lab; `report` gets its announcement, or {"error": line}. Returns the exit status.
+
+    `seed` is that of the faults that strike at random.
+    """
     try:
         spec = default_spec(mode, engine)
     except ValueError as error:
@@ -50,10 +54,10 @@ def serve(
         packages = " ".join(missing)
         report({"error": f"the lab's pods need programs: run `sudo apt-get install {packages}`"})
         return 1
-    return boot.run(lambda: _load_main(spec, faults), life_fd=life_fd, report=report)
+    return boot.run(lambda: _load_main(spec, faults, seed), life_fd=life_fd, report=report)
 
 
-def _load_main(spec: LabSpec, faults: Sequence[str]) -> "LabMain":
+def _load_main(spec: LabSpec, faults: Sequence[str], seed: int | None) -> "LabMain":
     """The main coroutine function: makes the machines while the rest is imported in a thread."""
     import asyncio
     import importlib
@@ -63,6 +67,6 @@ def _load_main(spec: LabSpec, faults: Sequence[str]) -> "LabMain":
     async def lab_main(context: "BootContext") -> None:
         creating = asyncio.create_task(create_machines(context, spec))
         main = await asyncio.to_thread(importlib.import_module, "pytest_aksnet.lab.main")
-        await main.run_lab(context, spec, await creating, faults)
+        await main.run_lab(context, spec, await creating, faults, seed)
 
     return lab_main

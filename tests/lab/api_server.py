@@ -24,11 +24,14 @@ from pytest_aksnet.lab.api.resources import NAMESPACES, NODES, PODS, RESOURCES
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal
+from pytest_aksnet.lab.controllers.disruption import DisruptionController
+from pytest_aksnet.lab.controllers.resource_quotas import ResourceQuotaController
 from pytest_aksnet.lab.spec import LabSpec, default_spec
 from pytest_aksnet.lab.tls import Authority
+from tests.lab import recordings
 
 TOKEN = "secret-token"
-RECORDINGS = Path(__file__).parents[2].parent / "shared" / "data" / "kubernetes-api"
+RECORDINGS = recordings.FOLDER
 
 
 class LocalProcess:
@@ -48,11 +51,15 @@ class LocalProcess:
 
 
 class LocalKubelet:
-    """contracts.Kubelet over local processes; `lines` is the log of every container."""
+    """contracts.Kubelet over local processes.
+
+    `lines` is the log of every container, `attached` the program that an attach shows.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.processes: dict[tuple[str, str], list[LocalProcess]] = {}
+        self.attached: Sequence[str] = ("sh", "-c", "echo attached; exec sleep 0.2")
         self.lines: list[bytes] = [b"line 1\n", b"line 2\n", b"line 3\n"]
 
     async def exec(
@@ -113,9 +120,15 @@ class LocalKubelet:
         )
 
     async def attach(self, namespace: str, pod: str, container: str | None) -> ExecSession:
-        argv = ["sh", "-c", "echo attached; exec sleep 0.2"]
         return await self.exec(
-            namespace, pod, container, argv, stdin=False, stdout=True, stderr=True, tty=False
+            namespace,
+            pod,
+            container,
+            self.attached,
+            stdin=False,
+            stdout=True,
+            stderr=True,
+            tty=False,
         )
 
     async def log(
@@ -146,9 +159,13 @@ class LocalKubelet:
         for process in self.processes.pop((namespace, pod), []):
             process.signal(signal.SIGKILL)
 
-    def kill_all(self) -> None:
+    async def end(self) -> None:
+        """Kill all processes and take their exit statuses."""
+        processes = [process for found in self.processes.values() for process in found]
         for place in tuple(self.processes):
             self.kill(*place)
+        for process in processes:
+            await process.wait()
 
 
 async def control(store: Store, kubelet: LocalKubelet) -> None:
@@ -286,11 +303,16 @@ def start(folder: Path) -> Iterator[ApiServer]:
         await runner.setup()
         context = authority.server_context(["localhost"], ["127.0.0.1"])
         await web.SockSite(runner, listener, ssl_context=context).start()
-        controller = asyncio.create_task(control(store, kubelet))
+        controllers = [
+            asyncio.create_task(control(store, kubelet)),
+            asyncio.create_task(ResourceQuotaController(store).run()),
+            asyncio.create_task(DisruptionController(store).run()),
+        ]
         ready.set()
         await stop.wait()
-        controller.cancel()
-        kubelet.kill_all()
+        for controller in controllers:
+            controller.cancel()
+        await kubelet.end()
         await runner.cleanup()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))

@@ -1,10 +1,12 @@
 """Labs for the tests of this folder: real ones, started as processes, as the plugin does."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from pytest_aksnet.lab.spec import MODES
+from tests.lab.raw_api import RawApi
 from tests.lab.running_lab import RunningLab, start_lab
 from tests.lab.user import User
 
@@ -50,3 +52,12 @@ def user_of_each(each_lab: RunningLab) -> Iterator[User]:
     """Somebody who works in a namespace of a lab of each mode."""
     with User(each_lab) as user:
         yield user
+
+
+@pytest.fixture
+def api(lab: RunningLab, tmp_path: Path) -> Iterator[RawApi]:
+    """The API of the default lab, which is healed afterwards, whatever the test did."""
+    found = RawApi(lab, tmp_path)
+    yield found
+    for fault in found.injected():
+        found.heal(fault)

@@ -13,6 +13,8 @@ from typing import Any
 
 Exchange = dict[str, Any]
 
+FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "kubernetes-api"
+
 _VOLATILE = frozenset(
     {
         "uid",
@@ -28,6 +30,7 @@ _VOLATILE = frozenset(
     }
 )
 _ADDRESSES = frozenset({"clusterIP", "clusterIPs"})
+_HEADERS = ("content-type", "warning", "cache-control", "x-content-type-options")
 _NOT_COMPARED = frozenset({"managedFields"})
 
 
@@ -81,7 +84,7 @@ class RawClient:
         *,
         authorized: bool = True,
     ) -> tuple[int, dict[str, str], Any]:
-        """(status, headers in lower case, body: JSON value or text)."""
+        """(status, headers in lower case, body: JSON value, list of several, or text)."""
         connection = http.client.HTTPSConnection(*self._address, context=self._context, timeout=15)
         wanted = {"Accept": "application/json", **(headers or {})}
         if authorized:
@@ -95,7 +98,8 @@ class RawClient:
             connection.close()
         found = {name.lower(): value for name, value in response.getheaders()}
         if text and found.get("content-type", "").startswith("application/json"):
-            return response.status, found, json.loads(text)
+            values = [json.loads(line) for line in text.strip().split("\n")]
+            return response.status, found, values[0] if len(values) == 1 else values
         return response.status, found, text
 
     def replay(self, exchange: Exchange) -> tuple[int, dict[str, str], Any]:
@@ -106,3 +110,20 @@ class RawClient:
         return self.send(
             request["method"], request["path"], request["body"], headers, authorized=own
         )
+
+
+def assert_same(client: RawClient, exchange: Exchange) -> Any:
+    """Replay a request, compare status, shape of the body and the headers that mean something.
+
+    The body of the answer.
+    """
+    status, headers, body = client.replay(exchange)
+    real = exchange["response"]
+    where = f"{exchange['request']['method']} {exchange['request']['path']}"
+    assert status == real["status"], (where, body)
+    assert shape(body) == shape(real["body"]), where
+    known = {name.lower(): value for name, value in real["headers"]}
+    assert {name: headers.get(name) for name in _HEADERS} == {
+        name: known.get(name) for name in _HEADERS
+    }, where
+    return body

@@ -1,7 +1,6 @@
 """exec, attach and log over WebSocket: frames as a real API server sends them."""
 
 import json
-import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,72 +86,6 @@ def _output(frames: list[tuple[int, bytes]], channel: int) -> bytes:
 def _recorded(name: str) -> dict[str, Any]:
     found: dict[str, Any] = recordings.load(RECORDINGS, name)
     return found
-
-
-def _protocols(document: dict[str, Any]) -> list[str]:
-    for line in document["handshake_request"]:
-        if line.startswith("Sec-WebSocket-Protocol: "):
-            return list(line.partition(": ")[2].split(", "))
-    return []
-
-
-@_NEEDS_RECORDINGS
-@pytest.mark.parametrize("version", ["v4", "v5"])
-@pytest.mark.parametrize(
-    "case", ["success", "exit3", "silent", "binary", "notfound", "notexecutable", "sigkill"]
-)
-def test_frames_are_those_of_a_real_api_server(
-    server: ApiServer, client: RawClient, version: str, case: str
-) -> None:
-    document = _recorded(f"exec-{version}-{case}")
-    path = document["handshake_request"][0].split(" ")[1]
-    frames = Exec(server, path, _protocols(document)).frames()
-    real = [
-        (frame["channel"], frame) for frame in document["received_frames"] if frame["opcode"] == 2
-    ]
-    assert frames[0] == (1, b"")
-    assert frames[-1] == (-1, (1000).to_bytes(2, "big"))
-    assert {number for number, _ in frames[:-1]} == {number for number, _ in real}
-    recorded_status = next(frame["payload_json"] for number, frame in real if number == 3)
-    ours = json.loads(_output(frames, 3))
-    assert _without_id(ours) == _without_id(recorded_status)
-    if case != "binary":
-        recorded_output = "".join(
-            frame.get("payload_text", "") for number, frame in real if number == 1
-        )
-        assert _output(frames, 1).decode() == recorded_output
-
-
-def _without_id(status: dict[str, Any]) -> dict[str, Any]:
-    """A status without the container id that texts of failures carry."""
-    found: dict[str, Any] = json.loads(re.sub("[0-9a-f]{64}", "ID", json.dumps(status)))
-    return found
-
-
-@_NEEDS_RECORDINGS
-@pytest.mark.parametrize(
-    "name",
-    [
-        "exec-no-pod",
-        "exec-pending-pod",
-        "exec-bad-container",
-        "exec-two-containers-noparam",
-        "exec-no-streams",
-        "exec-unknown-subprotocol",
-    ],
-)
-def test_refused_handshakes_are_those_of_a_real_api_server(
-    server: ApiServer, client: RawClient, name: str
-) -> None:
-    document = _recorded(name)
-    path = document["handshake_request"][0].split(" ")[1]
-    with pytest.raises(websocket.WebSocketBadStatusException) as caught:
-        Exec(server, path, _protocols(document))
-    error = caught.value
-    assert str(error.status_code) == document["handshake_response"][0].split(" ")[1]
-    body = document["handshake_body"]
-    text = (error.resp_body or b"").decode()
-    assert (json.loads(text) if isinstance(body, dict) else text) == body
 
 
 @_NEEDS_RECORDINGS

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab import api_server, recordings
 from tests.lab.api_server import RECORDINGS, TOKEN, ApiServer
-from tests.lab.recordings import RawClient
+from tests.lab.recordings import RawClient, assert_same
 
 pytestmark = pytest.mark.skipif(
     not RECORDINGS.is_dir(), reason="no recordings of a real API server beside the checkout"
@@ -20,7 +20,6 @@ _SERVICE: dict[str, Any] = {
     "selector": {"app": "web"},
     "ports": [{"port": 80, "targetPort": 8080}],
 }
-_HEADERS = ("content-type", "warning", "cache-control")
 
 
 @pytest.fixture
@@ -40,19 +39,6 @@ def client(server: ApiServer) -> RawClient:
     return found
 
 
-def _same(client: RawClient, exchange: recordings.Exchange) -> None:
-    """Replay a request and compare status, body shape and the headers that mean something."""
-    status, headers, body = client.replay(exchange)
-    real = exchange["response"]
-    where = f"{exchange['request']['method']} {exchange['request']['path']}"
-    assert status == real["status"], (where, body)
-    assert recordings.shape(body) == recordings.shape(real["body"]), where
-    known = {name.lower(): value for name, value in real["headers"]}
-    assert {name: headers.get(name) for name in _HEADERS} == {
-        name: known.get(name) for name in _HEADERS
-    }, where
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -69,7 +55,7 @@ def _same(client: RawClient, exchange: recordings.Exchange) -> None:
 )
 def test_answers_are_those_of_a_real_api_server(client: RawClient, name: str) -> None:
     for exchange in recordings.exchanges(recordings.load(RECORDINGS, name)):
-        _same(client, exchange)
+        assert_same(client, exchange)
 
 
 def test_a_taken_name_is_refused_with_409(client: RawClient) -> None:
@@ -84,7 +70,7 @@ def test_a_taken_name_is_refused_with_409(client: RawClient) -> None:
         {"metadata": {"name": "full"}, "spec": {}},
     )
     for exchange in recordings.exchanges(recordings.load(RECORDINGS, "error-409-exists")):
-        _same(client, exchange)
+        assert_same(client, exchange)
 
 
 def test_invalid_pods_are_refused_with_422_and_causes(client: RawClient) -> None:
@@ -92,7 +78,7 @@ def test_invalid_pods_are_refused_with_422_and_causes(client: RawClient) -> None
     creates = [item for item in found if item["request"]["method"] == "POST"]
     assert creates
     for exchange in creates:
-        _same(client, exchange)
+        assert_same(client, exchange)
 
 
 def test_a_forbidden_change_of_a_pod_names_the_rule(client: RawClient) -> None:
@@ -114,7 +100,7 @@ def test_service_types_change_and_allocated_fields_follow(client: RawClient) -> 
     for exchange in recordings.exchanges(recordings.load(RECORDINGS, "service-update")):
         if exchange["request"]["method"] == "PUT":
             exchange["request"]["body"]["metadata"]["uid"] = service["metadata"]["uid"]
-        _same(client, exchange)
+        assert_same(client, exchange)
 
 
 def test_a_deleted_service_is_the_answer(client: RawClient) -> None:
@@ -123,7 +109,7 @@ def test_a_deleted_service_is_the_answer(client: RawClient) -> None:
         "POST", "/api/v1/namespaces/recs/services", {"metadata": {"name": "local"}, "spec": spec}
     )
     for exchange in recordings.exchanges(recordings.load(RECORDINGS, "service-delete")):
-        _same(client, exchange)
+        assert_same(client, exchange)
 
 
 @pytest.mark.parametrize("position", [0, 1, 3, 6])
@@ -138,12 +124,12 @@ def test_lists_come_in_chunks(client: RawClient, position: int) -> None:
             },
         )
     found = list(recordings.exchanges(recordings.load(RECORDINGS, "list-chunked")))
-    _same(client, found[position])
+    assert_same(client, found[position])
 
 
 def test_a_bad_token_is_401_and_none_is_anonymous(client: RawClient) -> None:
     bad, anonymous, version = recordings.exchanges(recordings.load(RECORDINGS, "error-401"))
-    _same(client, bad)
+    assert_same(client, bad)
     path = anonymous["request"]["path"]
     status, headers, body = client.send("GET", path, authorized=False)
     assert (status, body) == (anonymous["response"]["status"], anonymous["response"]["body"])
@@ -177,16 +163,16 @@ def test_a_limited_account_is_refused_in_the_same_words(
     assert limited.replay(first)[0] == 200
     assert len(refused) == 10
     for exchange in refused:
-        _same(limited, exchange)
+        assert_same(limited, exchange)
 
 
 def test_access_reviews_answer_what_rbac_says(server: ApiServer, client: RawClient) -> None:
     limited = _limited(server, client)
     found = list(recordings.exchanges(recordings.load(RECORDINGS, "selfsubjectaccessreview")))
     for exchange in found[:2]:
-        _same(client, exchange)
+        assert_same(client, exchange)
     for exchange in found[2:8]:
-        _same(limited, exchange)
+        assert_same(limited, exchange)
 
 
 @pytest.mark.parametrize("name", ["too_old", "future"])
@@ -223,7 +209,7 @@ def test_node_tables_have_the_columns_of_a_real_server(client: RawClient) -> Non
 def test_created_pods_get_the_recorded_defaults(client: RawClient) -> None:
     for name in ("pod-create-ready", "pod-readiness-probe"):
         exchange = next(recordings.exchanges(recordings.load(RECORDINGS, name)["create"]))
-        _same(client, exchange)
+        assert_same(client, exchange)
 
 
 def test_deleting_an_unscheduled_pod_is_immediate(client: RawClient) -> None:
@@ -242,7 +228,7 @@ def test_deleting_an_unscheduled_pod_is_immediate(client: RawClient) -> None:
     fields = ("deletionGracePeriodSeconds", "generation")
     assert status == 200
     assert [body["metadata"][key] for key in fields] == [real[key] for key in fields]
-    _same(client, document["get"])
+    assert_same(client, document["get"])
 
 
 def test_the_recordings_are_found_beside_the_checkout() -> None:
@@ -256,7 +242,7 @@ def test_pods_that_the_namespace_forbids_are_refused(client: RawClient) -> None:
     assert client.send("PATCH", "/api/v1/namespaces/recps", body, patch)[0] == 200
     found = list(recordings.exchanges(recordings.load(RECORDINGS, "podsecurity-restricted")))
     for exchange in (item for item in found if item["request"]["path"].endswith("/pods")):
-        _same(client, exchange)
+        assert_same(client, exchange)
     (deployment,) = (item for item in found if item["request"]["path"].endswith("/deployments"))
     status, headers, _ = client.replay(deployment)
     recorded = {name.lower(): value for name, value in deployment["response"]["headers"]}
@@ -273,28 +259,4 @@ def test_a_namespace_may_enforce_one_level_and_warn_about_another(client: RawCli
     found = recordings.exchanges(recordings.load(RECORDINGS, "podsecurity-baseline"))
     for exchange in (item for item in found if item["request"]["method"] == "POST"):
         if exchange["request"]["path"].endswith("/pods"):
-            _same(client, exchange)
-
-
-def test_exec_needs_get_and_create(server: ApiServer, client: RawClient) -> None:
-    client.send("POST", "/api/v1/namespaces", {"metadata": {"name": "recr"}})
-    client.send("POST", "/api/v1/namespaces/recr/pods", {"metadata": {"name": "x"}, **_POD})
-    rbac = "/apis/rbac.authorization.k8s.io/v1/namespaces/recr"
-    document = recordings.load(RECORDINGS, "exec-rbac-verbs")
-    for name, verbs in (("get-only", ["get"]), ("create-only", ["create"])):
-        accounts = "/api/v1/namespaces/recr/serviceaccounts"
-        client.send("POST", accounts, {"metadata": {"name": name}})
-        rules = [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": verbs}]
-        client.send("POST", f"{rbac}/roles", {"metadata": {"name": name}, "rules": rules})
-        binding = {
-            "metadata": {"name": name},
-            "roleRef": {"kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": name}],
-        }
-        client.send("POST", f"{rbac}/rolebindings", binding)
-        _, _, answer = client.send("POST", f"{accounts}/{name}/token", {"spec": {}})
-        limited = RawClient("127.0.0.1", server.port, server.ca_file, answer["status"]["token"])
-        recorded = document[f"{name} v5"]
-        path = recorded["handshake_request"][0].split(" ")[1]
-        status, _, body = limited.send("GET", path)
-        assert (status, body) == (403, recorded["handshake_body"])
+            assert_same(client, exchange)

@@ -27,8 +27,9 @@ from pytest_aksnet.cluster.objects import (
     delete_network_policy,
     delete_service,
 )
+from pytest_aksnet.cluster.pods import delete_pods
 from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest, Readiness
-from pytest_aksnet.cluster.probe_pods import delete_pods, start_pods
+from pytest_aksnet.cluster.probe_pods import start_pods
 from pytest_aksnet.cluster.scope import RunScope
 from pytest_aksnet.cluster.view import LiveView
 from pytest_aksnet.model.errors import EnvironmentProblem

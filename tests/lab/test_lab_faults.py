@@ -130,10 +130,12 @@ def test_a_node_without_its_vf_is_slow_and_says_so(broken: User) -> None:
     assert gbps() > 2.5
 
 
-def test_a_lab_can_start_with_a_fault() -> None:
-    broken = start_lab("overlay", "calico", "private-zone-unlinked")
+def test_a_lab_can_start_with_faults() -> None:
+    broken = start_lab("overlay", "calico", "private-zone-unlinked", "api-429=0.9")
     try:
-        assert "private-zone-unlinked" in broken.tool("status").stdout
+        assert "api-429=0.9, private-zone-unlinked\n" in broken.tool("status").stdout
+        assert broken.tool("fault", "heal", "api-429").returncode == 0
+        assert "  private-zone-unlinked\n" in broken.tool("status").stdout
     finally:
         broken.end()
 
@@ -141,7 +143,8 @@ def test_a_lab_can_start_with_a_fault() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("nonsense", "unknown fault 'nonsense': known are coredns-servfail, "),
+        ("nonsense", "unknown fault 'nonsense': known are api-429, "),
+        ("api-429=2", "api-429=2: expected is the probability per request, a number above 0"),
         ("nic-without-vf@nowhere", "unknown node 'nowhere': the lab has aks-system-"),
     ],
 )

@@ -217,3 +217,26 @@ def test_pods_of_one_node_receive_slowly_and_so_do_new_ones(broken: User) -> Non
     user.heal("pod-bandwidth-capped")
     assert gbps("before") > 1
     assert gbps("after") > 1
+
+
+def test_a_node_that_loses_long_packets_passes_short_ones(broken: User) -> None:
+    user = broken
+    first, _, last = user.nodes()
+    user.create_pod("neighbour", node=last)
+    user.create_pod("pod", node=last)
+    user.create_pod("stranger", node=first)
+    user.ready("neighbour", "pod", "stranger")
+    ip = user.pod_ip("pod")
+
+    def passes(source: str, length: int) -> bool:
+        echo = ("ping", "-c1", "-W1", "-Mdo", f"-s{length - 28}", ip)
+        return user.run(source, *echo).code == 0
+
+    def ways() -> list[bool]:
+        return [passes("stranger", 1400), passes("stranger", 1500), passes("neighbour", 1500)]
+
+    assert ways() == [True, True, True]
+    user.inject("long-packets-lost")
+    assert ways() == [True, False, True]
+    user.heal("long-packets-lost")
+    assert ways() == [True, True, True]

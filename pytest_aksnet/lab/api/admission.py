@@ -6,7 +6,7 @@ Chooses the functions for a kind; the rules themselves are in `defaults`, `valid
 
 from collections.abc import Callable
 
-from pytest_aksnet.lab.api import defaults, errors, services, validation
+from pytest_aksnet.lab.api import defaults, errors, limit_ranges, services, validation
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -15,10 +15,13 @@ from pytest_aksnet.lab.api.resources import (
     ENDPOINT_SLICES,
     ENDPOINTS,
     EVENTS,
+    LEASES,
+    LIMIT_RANGES,
     NAMESPACES,
     NETWORK_POLICIES,
     PODS,
     REPLICA_SETS,
+    RESOURCE_QUOTAS,
     ROLE_BINDINGS,
     SECRETS,
     SERVICES,
@@ -34,6 +37,7 @@ _DEFAULTS: dict[Resource, Callable[[JsonObject], None]] = {
     ENDPOINT_SLICES: defaults.endpoint_slice,
     ENDPOINTS: defaults.endpoints,
     EVENTS: defaults.event,
+    LIMIT_RANGES: limit_ranges.default,
     NETWORK_POLICIES: defaults.network_policy,
     REPLICA_SETS: defaults.replica_set,
     ROLE_BINDINGS: defaults.role_binding,
@@ -62,7 +66,7 @@ class Admission:
             services.carry_over(value, old)
         if resource in _DEFAULTS:
             _DEFAULTS[resource](value)
-        if resource in _WORKLOADS:
+        if resource in _WORKLOADS or resource is RESOURCE_QUOTAS:
             value.setdefault("status", {})
 
     def validate(
@@ -78,6 +82,8 @@ class Admission:
             causes += validation.network_policy(value)
         elif resource in _WORKLOADS:
             causes += validation.workload(value, old)
+        elif resource is LEASES:
+            causes += validation.lease(value, old)
         if causes:
             name = value["metadata"].get("name", "")
             raise errors.invalid(resource.kind, resource.group, name, causes)

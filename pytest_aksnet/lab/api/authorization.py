@@ -26,14 +26,18 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _SELF_REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews")
 
 
+def token_of(request: web.Request) -> str:
+    """The bearer token that a request carries; empty for none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def authenticate(context: ApiContext, request: web.Request) -> User:
-    """The user of a request. Raises ApiError 401 where its token is not known."""
-    header = request.headers.get("Authorization", "")
-    if not header:
+    """The user of a request. Raises ApiError 401 where its token is not good."""
+    if not request.headers.get("Authorization"):
         return ANONYMOUS
-    scheme, _, token = header.partition(" ")
-    user = context.tokens.get(token.strip())
-    if scheme.lower() != "bearer" or user is None:
+    user = context.user_of(token_of(request))
+    if user is None:
         raise errors.unauthorized()
     return user
 
@@ -57,7 +61,7 @@ def require_path(user: User, path: str) -> None:
     if user is not ANONYMOUS and path.startswith(_OPEN_TO_AUTHENTICATED):
         return
     message = f'forbidden: User "{user.name}" cannot get path "{path}"'
-    raise errors.ApiError(403, "Forbidden", message, details={})
+    raise errors.NotAuthorized(message, {})
 
 
 def require(store: Store, user: User, verb: str, target: Target) -> None:
@@ -85,7 +89,7 @@ def require(store: Store, user: User, verb: str, target: Target) -> None:
         f'User "{user.name}" cannot {verb} resource "{plural}" in API group "{resource.group}" '
         f"{where}"
     )
-    raise errors.forbidden(resource, target.name, why)
+    raise errors.not_authorized(resource, target.name, why)
 
 
 def require_create_too(store: Store, user: User, target: Target) -> None:

@@ -1,12 +1,12 @@
 """Discovery: versions, groups and resources that the API serves, and /version.
 
-Plain discovery only; clients that ask for the aggregated form fall back to it.
+The plain form; the aggregated one is in `aggregated`.
 """
 
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import RESOURCES, Resource
 
-_SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
+SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     # name: (kind, or "" for that of the resource; verbs)
     "attach": ("PodAttachOptions", ("create", "get")),
     "binding": ("Binding", ("create",)),
@@ -18,7 +18,7 @@ _SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "status": ("", ("get", "patch", "update")),
     "token": ("TokenRequest", ("create",)),
 }
-_GROUP_OF_KIND = {
+GROUP_OF_KIND = {
     "Eviction": ("policy", "v1"),
     "Scale": ("autoscaling", "v1"),
     "TokenRequest": ("authentication.k8s.io", "v1"),
@@ -90,14 +90,14 @@ def _entry(item: Resource) -> JsonObject:
 
 
 def _subresource(item: Resource, name: str) -> JsonObject:
-    kind, verbs = _SUBRESOURCES[name]
+    kind, verbs = SUBRESOURCES[name]
     entry: JsonObject = {
         "name": f"{item.plural}/{name}",
         "singularName": "",
         "namespaced": item.namespaced,
     }
-    if kind in _GROUP_OF_KIND:
-        entry["group"], entry["version"] = _GROUP_OF_KIND[kind]
+    if kind in GROUP_OF_KIND:
+        entry["group"], entry["version"] = GROUP_OF_KIND[kind]
     return {**entry, "kind": kind or item.kind, "verbs": list(verbs)}
 
 

@@ -30,6 +30,13 @@ class ApiError(Exception):
         self.status["code"] = code
 
 
+class NotAuthorized(ApiError):
+    """403 of authorization, whose answer has one header more than that of admission."""
+
+    def __init__(self, message: str, details: JsonObject) -> None:
+        super().__init__(HTTPStatus.FORBIDDEN, "Forbidden", message, details=details)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cause:
     """Why a field of an object is refused (meta/v1 StatusCause)."""
@@ -95,9 +102,11 @@ def method_not_allowed() -> ApiError:
     return ApiError(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", message, details={})
 
 
-def already_exists(resource: Resource, name: str) -> ApiError:
-    """409: the name is taken."""
+def already_exists(resource: Resource, name: str, *, going: bool = False) -> ApiError:
+    """409: the name is taken, perhaps by an object that is going."""
     message = f'{resource.key} "{name}" already exists'
+    if going:
+        message = f"object is being deleted: {message}"
     return ApiError(HTTPStatus.CONFLICT, "AlreadyExists", message, details=_details(resource, name))
 
 
@@ -121,8 +130,14 @@ def unauthorized() -> ApiError:
     return ApiError(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized")
 
 
+def not_authorized(resource: Resource, name: str, why: str) -> ApiError:
+    """403: refused by authorization."""
+    subject = f'{resource.key} "{name}"' if name else resource.key
+    return NotAuthorized(f"{subject} is forbidden: {why}", _details(resource, name))
+
+
 def forbidden(resource: Resource, name: str, why: str, *, causes: Iterable[Cause] = ()) -> ApiError:
-    """403: refused by authorization or admission."""
+    """403: refused by admission."""
     subject = f'{resource.key} "{name}"' if name else resource.key
     details = _details(resource, name)
     listed = [dataclasses.asdict(cause) for cause in causes]
@@ -154,6 +169,26 @@ def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
 def expired(version: int, oldest: int) -> ApiError:
     """410: a watch wants to start before the oldest change that is still remembered."""
     return ApiError(HTTPStatus.GONE, "Expired", f"too old resource version: {version} ({oldest})")
+
+
+def list_expired(token: str) -> ApiError:
+    """410: the state that a list in chunks began with is forgotten; `token` goes on without it."""
+    message = (
+        "The provided continue parameter is too old to display a consistent list result. You can "
+        "start a new list without the continue parameter, or use the continue token in this "
+        "response to retrieve the remainder of the results. Continuing with the provided token "
+        "results in an inconsistent list - objects that were created, modified, or deleted "
+        "between the time the first chunk was returned and now may show up in the list."
+    )
+    error = ApiError(HTTPStatus.GONE, "Expired", message)
+    error.status["metadata"] = {"continue": token}
+    return error
+
+
+def compacted() -> ApiError:
+    """410: the storage has dropped the history that a running watch still needs."""
+    message = "The resourceVersion for the provided watch is too old."
+    return ApiError(HTTPStatus.GONE, "Expired", message)
 
 
 def version_too_large(version: int, current: int) -> ApiError:

@@ -11,11 +11,13 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from pytest_aksnet.lab.api import errors
+from pytest_aksnet.lab.api import errors, protobuf
 from pytest_aksnet.lab.api.objects import JsonObject
 
 JSON = "application/json"
 YAML = "application/yaml"
+# Marks an answer that the API server only hands on.
+OF_KUBELET: web.ResponseKey[bool] = web.ResponseKey("of kubelet", bool)
 _READABLE = {JSON, YAML, ""}
 _TRUE = {"true", "1", "True"}
 _ACCEPTED_TEXT = (
@@ -65,8 +67,10 @@ def number(request: web.Request, name: str) -> int | None:
 
 
 async def read_object(request: web.Request, kind: str) -> JsonObject:
-    """The object in the body, JSON or YAML. Raises ApiError 400 or 415."""
+    """The object in the body, JSON, YAML or protobuf. Raises ApiError 400 or 415."""
     media = request.content_type if "Content-Type" in request.headers else ""
+    if media == protobuf.MEDIA_TYPE:
+        return protobuf.decode(await request.read())
     if media not in _READABLE:
         accepted = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
         raise errors.ApiError(415, "UnsupportedMediaType", _MEDIA_TEXT + accepted)
@@ -176,4 +180,11 @@ def plain(text: str, *, status: int) -> web.Response:
     """A text answer, as Go's http.Error gives."""
     response = web.Response(text=text, status=status)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def of_kubelet(status: int, text: str = "") -> web.Response:
+    """A text answer of a kubelet, which the API server hands on as it is."""
+    response = web.Response(text=text or None, status=status)
+    response[OF_KUBELET] = True
     return response

@@ -134,6 +134,11 @@ class Journal:
             recent.append(change)
         return recent[::-1]
 
+    def forget(self, version: int) -> None:
+        """Remember nothing up to a version any more, as a server that has just started."""
+        self._floor = max(self._floor, version)
+        self._memory.clear()
+
     def subscribe(
         self, resources: Iterable[Resource], initial: Iterable[Change] = ()
     ) -> Subscription:

@@ -13,9 +13,11 @@ from pytest_aksnet.lab.api.routes import Target
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.views import View
 
+_ANY = -1  # the version of a list that takes what is there now
+
 
 def answer_list(request: web.Request, store: Store, target: Target, view: View) -> web.Response:
-    """The answer to a list request. Raises ApiError 400 or 504."""
+    """The answer to a list request. Raises ApiError 400, 410 or 504."""
     resource = target.resource
     query = request.query
     version = exchange.number(request, "resourceVersion")
@@ -24,18 +26,20 @@ def answer_list(request: web.Request, store: Store, target: Target, view: View) 
     matcher = selectors.compile_selector(
         resource, query.get("labelSelector", ""), query.get("fieldSelector", "")
     )
+    limit = exchange.number(request, "limit") or 0
+    start, listed_at = _start(query.get("continue", ""))
+    if listed_at == _ANY:
+        listed_at = store.version
+    metadata: dict[str, object] = {"resourceVersion": str(listed_at)}
+    try:
+        revisions = _at(store, view, target.namespace, listed_at)
+    except errors.ApiError:
+        raise errors.list_expired(_make_token(start, str(_ANY))) from None
     found = [
         revision
-        for revision in view.revisions(store, target.namespace)
-        if matcher is None or matcher(revision.value)
+        for revision in revisions
+        if (matcher is None or matcher(revision.value)) and _key(revision, target) >= start
     ]
-    metadata: dict[str, object] = {"resourceVersion": str(store.version)}
-    limit = exchange.number(request, "limit") or 0
-    token = query.get("continue", "")
-    if token:
-        start, listed_at = _parse_token(token)
-        metadata["resourceVersion"] = str(listed_at)
-        found = [item for item in found if _key(item, target) >= start]
     if limit and len(found) > limit and version != 0:
         last = _key(found[limit - 1], target) + "\0"
         metadata["continue"] = _make_token(last, str(metadata["resourceVersion"]))
@@ -47,6 +51,26 @@ def answer_list(request: web.Request, store: Store, target: Target, view: View) 
         table = tables.render(resource, [item.value for item in found], metadata, include)
         return exchange.answer(table)
     return exchange.answer(encode_list(resource, found, metadata))
+
+
+def _at(store: Store, view: View, namespace: str, version: int) -> list[Revision]:
+    """The objects as they were at a version, in order. Raises ApiError 410."""
+    if version == store.version:
+        return view.revisions(store, namespace)
+    states = {
+        (item.value["metadata"].get("namespace", ""), item.value["metadata"]["name"]): item
+        for item in view.revisions(store, namespace)
+    }
+    for change in reversed(store.journal.since(view.stored, version)):
+        metadata = change.value["metadata"]
+        place = (metadata.get("namespace", ""), metadata["name"])
+        if namespace and place[0] != namespace:
+            continue
+        if change.previous is None:
+            states.pop(place, None)
+        else:
+            states[place] = view.revision(change.previous)
+    return [states[place] for place in sorted(states)]
 
 
 def answer_table(request: web.Request, resource: Resource, encoded: bytes) -> web.Response:
@@ -85,7 +109,10 @@ def _make_token(start: str, version: str) -> str:
     return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
-def _parse_token(token: str) -> tuple[str, int]:
+def _start(token: str) -> tuple[str, int]:
+    """The key where a list goes on, and the version of its first chunk. Raises ApiError 400."""
+    if not token:
+        return "", _ANY
     padded = token + "=" * (-len(token) % 4)
     try:
         document = json.loads(base64.urlsafe_b64decode(padded))

@@ -17,6 +17,7 @@ _SCALARS: dict[str, JsonObject] = {
     "string": {"type": "string"},
     "number": {"type": "number"},
     "quantity": {"type": "string"},
+    "microtime": {"type": "string", "format": "date-time"},
 }
 
 

@@ -1,9 +1,9 @@
 """Which fields the API's types have, and how lists of them merge: a table and walks over it.
 
 `schema.json` has, per type, its fields with `type` (a type of the table), `list`, `map`, `scalar`
-(integer, boolean, string, number, quantity), `merge` (patch merge key, "" for a list of scalars)
-and `keys` (keys of server-side apply). It was derived from the OpenAPI v3 documents of Kubernetes
-1.36 and their x-kubernetes-patch-* and x-kubernetes-list-* extensions.
+(integer, boolean, string, number, quantity, microtime), `merge` (patch merge key, "" for a list of
+scalars) and `keys` (keys of server-side apply). It was derived from the OpenAPI v3 documents of
+Kubernetes 1.36 and their x-kubernetes-patch-* and x-kubernetes-list-* extensions.
 """
 
 import functools
@@ -11,7 +11,7 @@ import json
 from importlib import resources
 from typing import Any, TypedDict, cast
 
-from pytest_aksnet.lab.api import errors
+from pytest_aksnet.lab.api import errors, go_times
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import Resource
 
@@ -49,11 +49,18 @@ def type_names() -> tuple[str, ...]:
     return tuple(_table()["types"])
 
 
-_GO_NAMES = {"integer": "int32", "boolean": "bool", "string": "string", "number": "float64"}
+_GO_NAMES = {
+    "integer": "int32",
+    "boolean": "bool",
+    "string": "string",
+    "number": "float64",
+    "microtime": "v1.MicroTime",
+}
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "boolean": (bool,),
     "string": (str,),
+    "microtime": (str,),
     "number": (int, float),
 }
 
@@ -78,6 +85,14 @@ def decode(resource: Resource, value: JsonObject) -> tuple[JsonObject, list[str]
     def scalar(found: object, wanted: str, path: str) -> object:
         if wanted == "quantity":
             return str(found) if isinstance(found, int | float) else found
+        if wanted == "microtime" and isinstance(found, str):
+            wrong = go_times.cannot_parse_micro(found)
+            if wrong:
+                raise errors.bad_request(
+                    f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+                    f"{resource.kind}: {wrong}"
+                )
+            return found
         types = _PYTHON_TYPES[wanted]
         if not isinstance(found, types) or (isinstance(found, bool) and wanted != "boolean"):
             raise refuse(found, _GO_NAMES[wanted], path)

@@ -7,11 +7,13 @@ ssl_context=...)` and `AppRunner(app, access_log=None, shutdown_timeout=1)`.
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from pytest_aksnet.lab.api import (
+    aggregated,
     authorization,
     discovery,
     errors,
@@ -23,11 +25,13 @@ from pytest_aksnet.lab.api import (
     routes,
     streams,
     subresources,
+    trouble_requests,
     writing,
 )
 from pytest_aksnet.lab.api.context import ADMIN, CONTEXT, USER, ApiContext
 from pytest_aksnet.lab.api.routes import PageNotFound, Target
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.api.views import view_of
 from pytest_aksnet.lab.contracts import Kubelet
 from pytest_aksnet.lab.spec import LabSpec
@@ -35,6 +39,7 @@ from pytest_aksnet.lab.spec import LabSpec
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _MAX_BODY = 4 * 1024 * 1024
 _HEALTH = ("/healthz", "/livez", "/readyz")
+_CHECKS = ("ping", "log", "informer-sync", "poststarthook/rbac/bootstrap-roles", "shutdown")
 _GROUP_LIST_PARTS = 2
 
 
@@ -45,14 +50,22 @@ def create_app(
     token: str,
     spec: LabSpec,
     extra_routes: Iterable[web.RouteDef] = (),
+    trouble: Trouble | None = None,
 ) -> web.Application:
     """The API over a store and a kubelet; `token` is the bearer token that may do all.
 
     `extra_routes` are served beside it, to the holder of the token only. `app[CONTEXT]` issues
-    tokens of service accounts.
+    tokens of service accounts. `trouble` is what faults may do to it.
     """
-    context = ApiContext(store=store, kubelet=kubelet, spec=spec, tokens={token: ADMIN})
-    app = web.Application(middlewares=[_guard(context)], client_max_size=_MAX_BODY)
+    context = ApiContext(
+        store=store,
+        kubelet=kubelet,
+        spec=spec,
+        tokens={token: ADMIN},
+        trouble=trouble or Trouble(),
+    )
+    middlewares = [_guard(context), trouble_requests.disturbance(context)]
+    app = web.Application(middlewares=middlewares, client_max_size=_MAX_BODY)
     app[CONTEXT] = context
     app.router.add_routes(list(extra_routes))
     handler = _dispatcher(context)
@@ -69,8 +82,15 @@ def create_app(
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     headers.pop("Server", None)
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        headers["Connection"] = "Upgrade"
+        headers.setdefault("Sec-WebSocket-Protocol", "")
+        del headers["Date"]
+        return
+    if exchange.OF_KUBELET in response:
+        return
     headers["Audit-Id"] = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
-    headers["Cache-Control"] = "no-cache, private"
+    headers.setdefault("Cache-Control", "no-cache, private")
 
 
 def _guard(context: ApiContext) -> Middleware:
@@ -87,7 +107,7 @@ def _guard(context: ApiContext) -> Middleware:
             return await handler(request)
         except errors.ApiError as error:
             answer = exchange.answer(error.status, status=error.code)
-            if error.code == 403:
+            if isinstance(error, errors.NotAuthorized):
                 answer.headers["X-Content-Type-Options"] = "nosniff"
             return answer
         except PageNotFound:
@@ -127,9 +147,11 @@ def _group(parts: list[str]) -> web.Response:
 
 def _page(context: ApiContext, request: web.Request, path: str) -> web.Response:
     if path in _HEALTH:
-        return exchange.plain("ok", status=200)
+        return exchange.plain(_health(request, path.strip("/")), status=200)
     if path == "/version":
         return exchange.answer(discovery.version_info(context.spec.kubernetes_version))
+    if path in ("/api", "/apis") and aggregated.is_wanted(request):
+        return aggregated.answer(request, named=path == "/apis")
     if path == "/api":
         return exchange.answer(discovery.versions(request.host))
     if path == "/apis":
@@ -143,6 +165,13 @@ def _page(context: ApiContext, request: web.Request, path: str) -> web.Response:
         if document is not None:
             return exchange.answer(document)
     raise PageNotFound
+
+
+def _health(request: web.Request, name: str) -> str:
+    if "verbose" not in request.query:
+        return "ok"
+    checks = "".join(f"[+]{check} ok\n" for check in _CHECKS)
+    return f"{checks}{name} check passed\n"
 
 
 async def _resource(
@@ -169,7 +198,9 @@ async def _resource(
         case "list":
             return listing.answer_list(request, context.store, target, view)
         case "watch":
-            return await context.watches.serve(request, context.store, target, view)
+            return await context.watches.serve(
+                request, context.store, target, view, context.trouble
+            )
         case "create":
             return await writing.create(context, request, target, view)
         case "update":

@@ -7,9 +7,9 @@ Defaults, validation and allocation are admission's; HTTP is the handlers'.
 
 import random
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from pytest_aksnet.lab.api import errors, lifecycle, pod_security, selectors
+from pytest_aksnet.lab.api import errors, lifecycle, selectors
 from pytest_aksnet.lab.api.admission import Admission
 from pytest_aksnet.lab.api.journal import (
     ADDED,
@@ -20,8 +20,15 @@ from pytest_aksnet.lab.api.journal import (
     Revision,
     Subscription,
 )
+from pytest_aksnet.lab.api.namespace_rules import NamespaceRules
 from pytest_aksnet.lab.api.objects import JsonObject, clone, timestamp
-from pytest_aksnet.lab.api.resources import NAMESPACES, PODS, Resource
+from pytest_aksnet.lab.api.resources import (
+    NAMESPACES,
+    PODS,
+    RESOURCE_QUOTAS,
+    SERVICES,
+    Resource,
+)
 from pytest_aksnet.lab.spec import LabSpec
 
 _FIRST_VERSION = 500  # so that "1" is too old for a watch, as on a cluster with a history
@@ -47,6 +54,7 @@ class Store:
 
     def __init__(self, spec: LabSpec) -> None:
         self._admission = Admission(spec)
+        self._rules = NamespaceRules(self.revisions)
         self._objects: dict[str, dict[tuple[str, str], Revision]] = {}
         self._version = _FIRST_VERSION
         self.journal = Journal(_FIRST_VERSION)
@@ -139,15 +147,19 @@ class Store:
             new.pop("status", None)
         if resource.namespaced:
             self._require_open_namespace(resource, place, metadata.get("name", ""))
-            pod_security.enforce(self.revision(NAMESPACES, place).value, resource, new)
         self._admission.default(resource, new)
+        self._rules.default(resource, new)
         self._admission.validate(resource, new)
-        if (place, metadata["name"]) in self._objects.get(resource.key, {}):
-            raise errors.already_exists(resource, metadata["name"])
+        charged = self._rules.admit(resource, new)
+        present = self._objects.get(resource.key, {}).get((place, metadata["name"]))
+        if present is not None:
+            going = "deletionTimestamp" in present.value["metadata"]
+            raise errors.already_exists(resource, metadata["name"], going=going)
         self._admission.allocate(resource, new)
         if dry_run:
             self._admission.release(resource, new)
             return new
+        self._write_quotas(charged)
         return clone(self._commit(resource, new, None).value)
 
     def update(
@@ -175,6 +187,7 @@ class Store:
             uid=metadata.get("uid", ""),
             version=metadata.get("resourceVersion", ""),
         )
+        charged: tuple[JsonObject, ...] = ()
         if subresource:
             new = lifecycle.with_part(old, new, subresource)
         else:
@@ -193,6 +206,8 @@ class Store:
                 metadata.setdefault("managedFields", old["metadata"]["managedFields"])
             self._admission.default(resource, new, old)
             self._admission.validate(resource, new, old)
+            if resource is SERVICES:
+                charged = self._rules.admit_change(resource, new, old)
             self._admission.allocate(resource, new, old)
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if new == old:
@@ -202,6 +217,7 @@ class Store:
         if dry_run:
             self._admission.restore(resource, new, old)
             return new
+        self._write_quotas(charged)
         return clone(self._commit(resource, new, current).value)
 
     def mutate(
@@ -278,9 +294,12 @@ class Store:
             return marked
         if orphan:
             self._orphan(metadata["uid"])
+        if not waits and resource is PODS:
+            self._remove(self._put(resource, marked, current), marked)
+            return clone(marked)
         if not waits:
-            self._remove(current, marked if resource is PODS else clone(current.value))
-            return marked if resource is PODS else clone(current.value)
+            self._remove(current, clone(current.value))
+            return clone(current.value)
         if marked != current.value:
             return clone(self._commit(resource, marked, current).value)
         return marked
@@ -310,6 +329,11 @@ class Store:
                 ],
             )
 
+    def _write_quotas(self, charged: Iterable[JsonObject]) -> None:
+        for quota in charged:
+            place = quota["metadata"]["namespace"]
+            self.update(RESOURCE_QUOTAS, quota, place, subresource="status")
+
     def _check_preconditions(
         self, resource: Resource, old: JsonObject, *, uid: str, version: str
     ) -> None:
@@ -324,10 +348,14 @@ class Store:
             raise errors.conflict(resource, metadata["name"])
 
     def _commit(self, resource: Resource, new: JsonObject, current: Revision | None) -> Revision:
-        metadata = new["metadata"]
         if current is not None and lifecycle.may_go(resource, new):
-            self._remove(current, new)
+            self._remove(current, current.value)  # what was stored last; `new` never is
             return Revision(resource, new, self._version)
+        return self._put(resource, new, current)
+
+    def _put(self, resource: Resource, new: JsonObject, current: Revision | None) -> Revision:
+        """Store a state and tell of it."""
+        metadata = new["metadata"]
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
         revision = Revision(resource, new, self._version)

@@ -11,13 +11,15 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-from pytest_aksnet.lab.api import descriptors, errors, exchange, framing
+from pytest_aksnet.lab.api import descriptors, errors, exchange, framing, trouble_requests
 from pytest_aksnet.lab.api.context import ApiContext
 from pytest_aksnet.lab.api.framing import Protocol
 from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.routes import Target
+from pytest_aksnet.lab.api.stream_trouble import Wire
+from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal
 
 
@@ -63,7 +65,11 @@ async def serve(context: ApiContext, request: web.Request, target: Target) -> we
             tty=exchange.flag(request, "tty"),
         )
 
-    return await carry(request, start, attached=target.subresource == "attach")
+    refusal = trouble_requests.exec_refusal(context.trouble, pod, container)
+    if refusal is not None:
+        return refusal
+    attached = target.subresource == "attach"
+    return await carry(request, start, attached=attached, trouble=context.trouble)
 
 
 async def carry(
@@ -71,6 +77,7 @@ async def carry(
     start: Callable[[], Awaitable[ExecSession | None]],
     *,
     attached: bool = False,
+    trouble: Trouble | None = None,
 ) -> web.StreamResponse:
     """Answer a request for a stream with the process that `start` starts.
 
@@ -81,11 +88,11 @@ async def carry(
         raise errors.bad_request("Upgrade request required")
     if not any(exchange.flag(request, name) for name in ("stdin", "stdout", "stderr")):
         text = "you must specify at least 1 of stdin, stdout, stderr"
-        return web.Response(text=text, status=400)
+        return exchange.of_kubelet(400, text)
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
     protocol = framing.choose([name.strip() for name in offered.split(",") if name.strip()])
     if protocol is None:
-        refusal = web.Response(status=403)
+        refusal = exchange.of_kubelet(403)
         refusal.force_close()
         return refusal
     problem = "args must not be empty"
@@ -93,7 +100,7 @@ async def carry(
     try:
         session = await start()
     except KubeletRefusal as refused:
-        return web.Response(text=refused.text, status=refused.status)
+        return exchange.of_kubelet(refused.status, refused.text)
     except ExecNotStarted as failure:
         problem = failure.text
     socket = web.WebSocketResponse(
@@ -107,19 +114,21 @@ async def carry(
         if session is not None:
             _close(session)
         raise
-    stream = _Stream(socket, protocol, tty=exchange.flag(request, "tty"))
-    await stream.send(framing.STDOUT, b"")
-    if session is None:
-        container_id = secrets.token_hex(32)
-        await stream.send(
-            framing.STATUS, framing.not_started_status(protocol, container_id, problem)
-        )
-    elif attached:
-        await stream.run_attached(session)
-    else:
-        await stream.run(session, request.query.getall("command", []))
-    with contextlib.suppress(ConnectionError):
-        await socket.close()
+    wire = Wire(socket, request, protocol, trouble)
+    stream = _Stream(wire, protocol, tty=exchange.flag(request, "tty"))
+    try:
+        await stream.send(framing.STDOUT, b"")
+        if session is None:
+            container_id = secrets.token_hex(32)
+            await stream.send(
+                framing.STATUS, framing.not_started_status(protocol, container_id, problem)
+            )
+        elif attached:
+            await stream.run_attached(session)
+        else:
+            await stream.run(session, request.query.getall("command", []))
+    finally:
+        await wire.close()
     return socket
 
 
@@ -131,24 +140,16 @@ def _close(session: ExecSession) -> None:
 class _Stream:
     """One open exec or attach."""
 
-    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, *, tty: bool) -> None:
-        self._socket = socket
+    def __init__(self, wire: Wire, protocol: Protocol, *, tty: bool) -> None:
+        self._wire = wire
         self._protocol = protocol
         self._tty = tty
         self._client_gone = False
 
     async def send(self, channel: int, payload: bytes) -> None:
         """Send a frame; nothing where the client has gone."""
-        if self._client_gone or self._socket.closed:
-            return
-        frame = self._protocol.encode(channel, payload)
-        try:
-            if isinstance(frame, str):
-                await self._socket.send_str(frame)
-            else:
-                await self._socket.send_bytes(frame)
-        except ConnectionError:
-            self._client_gone = True
+        if not self._client_gone:
+            await self._wire.send(channel, payload)
 
     async def run(self, session: ExecSession, argv: list[str]) -> None:
         """Carry the streams until the process has ended and all its output is out."""
@@ -200,9 +201,7 @@ class _Stream:
     async def _read_client(self, session: ExecSession) -> None:
         """Take frames until the client goes; then the process sees the end of its stdin."""
         try:
-            async for message in self._socket:
-                if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
-                    break
+            async for message in self._wire.messages():
                 decoded = self._protocol.decode(message.data)
                 if decoded is not None:
                     await self._take(session, *decoded)

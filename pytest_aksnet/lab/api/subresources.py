@@ -2,15 +2,23 @@
 
 from aiohttp import web
 
-from pytest_aksnet.lab.api import errors, exchange, patch
+from pytest_aksnet.lab.api import disruption, errors, exchange, patch
 from pytest_aksnet.lab.api.cells import format_selector
-from pytest_aksnet.lab.api.context import ApiContext
+from pytest_aksnet.lab.api.context import AUDIENCE, ApiContext
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
-from pytest_aksnet.lab.api.resources import PODS, SERVICE_ACCOUNTS, Resource
+from pytest_aksnet.lab.api.resources import (
+    POD_DISRUPTION_BUDGETS,
+    PODS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
 from pytest_aksnet.lab.api.routes import Target
 
-_AUDIENCE = "https://kubernetes.default.svc.cluster.local"
 _DEFAULT_SECONDS = 3600
+_SHORTEST_SECONDS = 600
+_LONGEST_SECONDS = 1 << 32
+_TOO_LONG = "may not specify a duration larger than 2^32 seconds"
+_TOKEN_GROUP = "authentication.k8s.io"
 
 
 def _done() -> JsonObject:
@@ -35,15 +43,29 @@ async def bind(context: ApiContext, request: web.Request, target: Target) -> web
 
 
 async def evict(context: ApiContext, request: web.Request, target: Target) -> web.Response:
-    """POST pods/eviction. Disruption budgets are stored, not enforced."""
+    """POST pods/eviction. Raises ApiError 429 where a disruption budget is in the way."""
     value = await exchange.read_object(request, "Eviction")
+    if (value.get("metadata") or {}).get("name") != target.name:
+        raise errors.bad_request("name in URL does not match name in Eviction object")
+    store, place = context.store, target.namespace
     options = value.get("deleteOptions") or {}
-    context.store.delete(
+    dry_run = bool(options.get("dryRun")) or "dryRun" in request.query
+    pod = store.revision(PODS, target.name, place).value
+    budgets = [item.value for item in store.revisions(POD_DISRUPTION_BUDGETS, place)]
+    budget = disruption.after_eviction(budgets, pod)
+    if not dry_run:
+        if budget is not None:
+            store.update(POD_DISRUPTION_BUDGETS, budget, place, subresource="status")
+        if (pod.get("status") or {}).get("phase") == "Running":
+            store.mutate(PODS, target.name, place, change=disruption.announce, subresource="status")
+    preconditions = options.get("preconditions") or {}
+    store.delete(
         PODS,
         target.name,
-        target.namespace,
+        place,
         grace_seconds=options.get("gracePeriodSeconds"),
-        dry_run=bool(options.get("dryRun")) or "dryRun" in request.query,
+        uid=preconditions.get("uid", ""),
+        dry_run=dry_run,
     )
     return exchange.answer(_done(), status=201)
 
@@ -97,8 +119,16 @@ async def token(context: ApiContext, request: web.Request, target: Target) -> we
     value = await exchange.read_object(request, "TokenRequest")
     account = context.store.get(SERVICE_ACCOUNTS, target.name, target.namespace)
     spec = value.get("spec") or {}
-    seconds = spec.get("expirationSeconds") or _DEFAULT_SECONDS
-    issued = context.issue_token(target.namespace, target.name)
+    seconds = spec.get("expirationSeconds", _DEFAULT_SECONDS)
+    place = "spec.expirationSeconds"
+    if seconds < _SHORTEST_SECONDS:
+        text = "may not specify a duration less than 10 minutes"
+        cause = errors.invalid_value(place, str(seconds), text)
+        raise errors.invalid("TokenRequest", _TOKEN_GROUP, "", [cause])
+    if seconds > _LONGEST_SECONDS:
+        cause = errors.invalid_value(place, str(seconds), _TOO_LONG)
+        raise errors.invalid("TokenRequest", _TOKEN_GROUP, "", [cause])
+    issued = context.issue_token(target.namespace, target.name, seconds)
     answer: JsonObject = {
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
@@ -109,7 +139,7 @@ async def token(context: ApiContext, request: web.Request, target: Target) -> we
             "creationTimestamp": timestamp(),
         },
         "spec": {
-            "audiences": spec.get("audiences") or [_AUDIENCE],
+            "audiences": spec.get("audiences") or [AUDIENCE],
             "expirationSeconds": seconds,
             "boundObjectRef": spec.get("boundObjectRef"),
         },

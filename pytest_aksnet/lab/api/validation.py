@@ -5,7 +5,7 @@ Each function returns causes and changes nothing. Services have a module of thei
 
 import ipaddress
 
-from pytest_aksnet.lab.api import names
+from pytest_aksnet.lab.api import names, quantity
 from pytest_aksnet.lab.api.errors import (
     Cause,
     duplicate,
@@ -136,7 +136,28 @@ def _container(
     for index, variable in enumerate(container.get("env") or []):
         if not variable.get("name"):
             causes.append(required(f"{place}.env[{index}].name"))
-    return causes
+    return causes + _resources(f"{place}.resources", container.get("resources") or {})
+
+
+def _resources(place: str, resources: JsonObject) -> list[Cause]:
+    """No request above its limit, a limit that a LimitRange has filled in included."""
+    limits = resources.get("limits") or {}
+    return [
+        invalid_value(
+            f"{place}.requests",
+            f'"{quantity.canonical(request)}"',
+            f"must be less than or equal to {name} limit of {quantity.canonical(limits[name])}",
+        )
+        for name, request in (resources.get("requests") or {}).items()
+        if name in limits and _exceeds(request, limits[name])
+    ]
+
+
+def _exceeds(request: object, limit: object) -> bool:
+    try:
+        return quantity.parse(request) > quantity.parse(limit)
+    except ValueError:  # text that is no quantity is not judged here
+        return False
 
 
 def _pod_change(spec: JsonObject, before: JsonObject) -> list[Cause]:
@@ -232,6 +253,26 @@ def _strict_subset(part: str, whole: str) -> bool:
     if isinstance(inner, ipaddress.IPv6Network) and isinstance(outer, ipaddress.IPv6Network):
         return inner != outer and inner.subnet_of(outer)
     return False
+
+
+def lease(value: JsonObject, old: JsonObject | None) -> list[Cause]:
+    """A Lease; an update must say which state it replaces."""
+    if old is not None and not value["metadata"].get("resourceVersion"):
+        text = "must be specified for an update"
+        return [invalid_value("metadata.resourceVersion", "0x0", text)]
+    spec = value.get("spec") or {}
+    causes = []
+    duration, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+    if duration is not None and duration <= 0:
+        place = "spec.leaseDurationSeconds"
+        causes.append(invalid_value(place, str(duration), "must be greater than 0"))
+    if transitions is not None and transitions < 0:
+        text = "must be greater than or equal to 0"
+        causes.append(invalid_value("spec.leaseTransitions", str(transitions), text))
+    if spec.get("preferredHolder") and not spec.get("strategy"):
+        text = "may only be specified when `strategy` is defined"
+        causes.append(forbidden_field("spec.preferredHolder", text))
+    return causes
 
 
 def workload(value: JsonObject, old: JsonObject | None) -> list[Cause]:

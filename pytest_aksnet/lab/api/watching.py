@@ -14,12 +14,17 @@ from aiohttp import web
 from pytest_aksnet.lab.api import errors, exchange, selectors, tables
 from pytest_aksnet.lab.api.journal import ADDED, DELETED, Change, Revision, Subscription
 from pytest_aksnet.lab.api.objects import JsonObject
-from pytest_aksnet.lab.api.resources import Resource
+from pytest_aksnet.lab.api.resources import PODS, Resource
 from pytest_aksnet.lab.api.routes import Target
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.trouble import Kind, Trouble
 from pytest_aksnet.lab.api.views import View
 
 _BOOKMARK_SECONDS = 60.0
+_BEFORE_END_SECONDS = 2.0  # there is a bookmark that long before a watch times out
+_SHORTEST_WITH_LAST_BOOKMARK = 10.0
+# Fields that the real server's empty objects have; known from recordings of pods only.
+_EMPTY: dict[Resource, JsonObject] = {PODS: {"spec": {"containers": None}, "status": {}}}
 _CHECK_SECONDS = 5.0  # how soon a silent watch whose client has gone is given up
 _SHORTEST_DEFAULT = 1800
 
@@ -36,9 +41,9 @@ class Watches:
             subscription.close()
 
     async def serve(
-        self, request: web.Request, store: Store, target: Target, view: View
+        self, request: web.Request, store: Store, target: Target, view: View, trouble: Trouble
     ) -> web.StreamResponse:
-        """Answer a watch request until its time is over or the client goes."""
+        """Answer a watch request until its time is over, or the client goes, or trouble comes."""
         stream = _Stream(request, target.resource, store)
         matcher = selectors.compile_selector(
             target.resource,
@@ -52,13 +57,13 @@ class Watches:
         subscription = store.journal.subscribe([view.stored])
         self._open.add(subscription)
         try:
-            initial = _initial(request, store, view, stream)
+            initial = _initial(request, store, view, stream, trouble)
             await stream.open()
             if initial is not None:
                 await stream.send(filter(None, map(visible, initial)))
                 if stream.announces_initial_end:
                     await stream.bookmark(initial_end=True)
-                await _follow(stream, subscription, visible)
+                await _follow(stream, subscription, visible, trouble)
         except ConnectionResetError:
             pass
         except errors.ApiError as error:
@@ -73,7 +78,7 @@ class Watches:
 
 
 def _initial(
-    request: web.Request, store: Store, view: View, stream: "_Stream"
+    request: web.Request, store: Store, view: View, stream: "_Stream", trouble: Trouble
 ) -> list[Change] | None:
     """What a watch starts with; None where it asks for a future that may never come."""
     version = exchange.number(request, "resourceVersion")
@@ -96,6 +101,8 @@ def _initial(
         return [Change(ADDED, revision) for revision in found]
     if version > store.version:
         return None
+    if trouble.strikes(Kind.WATCH_EXPIRED):
+        raise errors.expired(version, store.version)
     return store.journal.since(view.stored, version)
 
 
@@ -127,17 +134,23 @@ async def _follow(
     stream: "_Stream",
     subscription: Subscription,
     visible: Callable[[Change], Change | None],
+    trouble: Trouble,
 ) -> None:
     while (left := stream.seconds_left()) > 0 and stream.connected():
         try:
             async with asyncio.timeout(min(left, stream.seconds_to_bookmark(), _CHECK_SECONDS)):
                 changes = await subscription.batch()
         except TimeoutError:
+            if trouble.strikes(Kind.WATCH_EXPIRED):
+                raise errors.compacted() from None
             if stream.bookmarks and stream.seconds_to_bookmark() <= 0:
                 await stream.bookmark()
             continue
         if not changes:
             return
+        if trouble.strikes(Kind.WATCH_EXPIRED):
+            raise errors.compacted()
+        await asyncio.sleep(trouble.latency())
         await stream.send(filter(None, map(visible, changes)))
 
 
@@ -152,7 +165,10 @@ class _Stream:
         if not seconds:
             seconds = _SHORTEST_DEFAULT + random.randrange(_SHORTEST_DEFAULT)
         self._end = time.monotonic() + seconds
-        self._next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+        self._last_bookmark = self._end - _BEFORE_END_SECONDS
+        if seconds < _SHORTEST_WITH_LAST_BOOKMARK:
+            self._last_bookmark = 0.0
+        self._plan_bookmark()
         self._table = exchange.wants_table(request)
         self._columns_sent = False
         self.bookmarks = exchange.flag(request, "allowWatchBookmarks")
@@ -187,7 +203,7 @@ class _Stream:
 
     async def bookmark(self, *, initial_end: bool = False) -> None:
         """Tell the client how far it is, so that it can resume there."""
-        self._next_bookmark = time.monotonic() + _BOOKMARK_SECONDS
+        self._plan_bookmark()
         metadata: JsonObject = {"resourceVersion": str(self._store.version)}
         if initial_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
@@ -195,8 +211,16 @@ class _Stream:
             "kind": self._resource.kind,
             "apiVersion": self._resource.api_version,
             "metadata": metadata,
+            **_EMPTY.get(self._resource, {}),
         }
         await self.write({"type": "BOOKMARK", "object": value})
+
+    def _plan_bookmark(self) -> None:
+        """The next one is in a minute, or shortly before the end."""
+        now = time.monotonic()
+        self._next_bookmark = now + _BOOKMARK_SECONDS
+        if now < self._last_bookmark:
+            self._next_bookmark = min(self._next_bookmark, self._last_bookmark)
 
     def _line(self, change: Change) -> bytes:
         if not self._table:

@@ -9,6 +9,7 @@ from pytest_aksnet.lab.api import (
     listing,
     patch,
     pod_security,
+    protobuf,
     schema,
     selectors,
 )
@@ -187,10 +188,11 @@ def _apply(
 
 
 async def _delete_options(request: web.Request) -> JsonObject:
-    text = await request.text()
-    options = (
-        exchange.parse_object(text, "DeleteOptions", yaml_allowed=True) if text.strip() else {}
-    )
+    options: JsonObject = {}
+    if request.content_type == protobuf.MEDIA_TYPE and request.body_exists:
+        options = await exchange.read_object(request, "DeleteOptions")
+    elif (text := await request.text()).strip():
+        options = exchange.parse_object(text, "DeleteOptions", yaml_allowed=True)
     for name in ("gracePeriodSeconds",):
         if name in request.query:
             options[name] = exchange.number(request, name)

@@ -6,9 +6,9 @@ Source: Kubernetes docs, "Assigning Pods to Nodes", "Taints and Tolerations"; te
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from pytest_aksnet.lab.api import quantity
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.selectors import Requirement, matches_label_selector
-from pytest_aksnet.lab.controllers import quantity
 
 _OPERATORS = {
     "In": "in",

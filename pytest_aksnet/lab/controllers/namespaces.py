@@ -6,8 +6,8 @@ Source: Kubernetes docs, "Namespaces"; condition texts as recorded.
 from collections.abc import Sequence
 
 from pytest_aksnet.lab.api.errors import ApiError
-from pytest_aksnet.lab.api.journal import DELETED, Change
-from pytest_aksnet.lab.api.objects import JsonObject, timestamp
+from pytest_aksnet.lab.api.journal import DELETED, Change, Revision
+from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
     CONFIG_MAPS,
     NAMESPACES,
@@ -16,6 +16,7 @@ from pytest_aksnet.lab.api.resources import (
     Resource,
 )
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.controllers import namespace_conditions
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 
 _CONTENT = tuple(
@@ -79,12 +80,10 @@ class NamespaceController(ControlLoop):
             for revision in self.store.revisions(resource, name):
                 self._delete(resource, revision.value)
         left = [
-            revision.value
-            for resource in _CONTENT
-            for revision in self.store.revisions(resource, name)
+            revision for resource in _CONTENT for revision in self.store.revisions(resource, name)
         ]
+        self._report(name, left)
         if left:
-            self._report(name, left)
             return
 
         def let_go(value: JsonObject) -> None:
@@ -103,25 +102,12 @@ class NamespaceController(ControlLoop):
             if error.code != 404:
                 raise
 
-    def _report(self, name: str, left: list[JsonObject]) -> None:
-        kinds: dict[str, int] = {}
-        for value in left:
-            kinds[value["kind"]] = kinds.get(value["kind"], 0) + 1
-        shown = ", ".join(f"{kind.lower()}s has {n} instances" for kind, n in kinds.items())
-        message = f"Some resources are remaining: {shown}"
+    def _report(self, name: str, left: Sequence[Revision]) -> None:
+        """Write into the status what keeps the namespace; nothing where nothing differs."""
+        wanted = namespace_conditions.of_content(left)
 
         def mark(value: JsonObject) -> None:
-            conditions = value["status"].get("conditions") or []
-            if any(item.get("message") == message for item in conditions):
-                return
-            value["status"]["conditions"] = [
-                {
-                    "type": "NamespaceContentRemaining",
-                    "status": "True",
-                    "lastTransitionTime": timestamp(),
-                    "reason": "SomeResourcesRemain",
-                    "message": message,
-                }
-            ]
+            old = value["status"].get("conditions") or []
+            value["status"]["conditions"] = namespace_conditions.merge(old, wanted)
 
         self.store.mutate(NAMESPACES, name, change=mark, subresource="status")

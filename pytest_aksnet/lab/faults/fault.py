@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.contracts import FaultableNetwork
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.coredns import CustomCorefile
@@ -41,6 +42,19 @@ class FaultableLab(Protocol):
     @property
     def facade(self) -> AcceleratedNetworking:
         """What nodes show of their NICs."""
+        ...
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong with the API server and the pods of others."""
+        ...
+
+    async def restart_api(self) -> None:
+        """End the API server, and have it back about a second later."""
+        ...
+
+    def evict_pod(self) -> None:
+        """Have a kubelet evict one of the running pods of others, if there are any."""
         ...
 
 

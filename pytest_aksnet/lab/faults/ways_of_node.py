@@ -51,6 +51,21 @@ class NodeDropsPodTraffic(NamedNode):
         return knobs.drops_own_pods
 
 
+class LongPacketsLost(NamedNode):
+    """Long packets between the pods of a node and other machines vanish, and nobody is told."""
+
+    name = "long-packets-lost"
+    describes = (
+        "Packets of more than 1400 bytes between the pods of one node and other machines are "
+        "dropped without an ICMP message, a path MTU black hole (RFC 2923, 2.1; AKS docs: pods "
+        "have an MTU of 1500)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes whose pods lose long packets."""
+        return knobs.long_packets_lost
+
+
 class HealthCheckPortDead(NamedNode):
     """The service proxy of a node does not serve health check ports."""
 

@@ -2,19 +2,34 @@
 
 What it drops is what Felix drops with its default DefaultEndpointToHostAction ("Calico docs: Felix
 configuration"): new flows of the node's pods to the node. Replies, and what the node begins, as
-the kubelet's probes, go on.
+the kubelet's probes, go on. A way that loses long packets silently is simulated here as well.
 """
 
 from pytest_aksnet.lab.network.tables import TableProgram
 
 TABLE = "host-firewall"
+LONGEST_PASSED = 1400  # bytes; the length at which the VNet stack fragments
 
 
-def drop_own_pods() -> TableProgram:
-    """The table that drops what the node's pods begin with the node."""
-    return TableProgram(
-        base="""chain from-pods {
+def firewall(*, drops_own_pods: bool, loses_long_packets: bool) -> TableProgram | None:
+    """The table that drops what the node's pods begin with the node, or its pods' long packets.
+
+    Long packets are dropped on their way between pods and other machines, and nobody is told.
+    """
+    chains = []
+    if drops_own_pods:
+        chains.append(
+            """chain from-pods {
             type filter hook input priority 0
             iifname "azv*" ct state new drop
         }"""
-    )
+        )
+    if loses_long_packets:
+        chains.append(
+            f"""chain long-packets {{
+            type filter hook forward priority 0
+            iifname "azv*" oifname != "azv*" meta length > {LONGEST_PASSED} drop
+            iifname != "azv*" oifname "azv*" meta length > {LONGEST_PASSED} drop
+        }}"""
+        )
+    return TableProgram(base="\n".join(chains)) if chains else None

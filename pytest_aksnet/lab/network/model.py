@@ -191,8 +191,11 @@ class LabNetwork:
 
     def _write_firewalls(self) -> None:
         for name, node in self._nodes.items():
-            drops = name in self.knobs.drops_own_pods
-            node.write_firewall(host_firewall.drop_own_pods() if drops else None)
+            program = host_firewall.firewall(
+                drops_own_pods=name in self.knobs.drops_own_pods,
+                loses_long_packets=name in self.knobs.long_packets_lost,
+            )
+            node.write_firewall(program)
 
 
 def _stale_udp_flows(

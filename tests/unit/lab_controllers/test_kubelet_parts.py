@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_aksnet.lab.controllers import quantity
+from pytest_aksnet.lab.api import quantity
 from pytest_aksnet.lab.controllers.kubelet import environment, images, naming, status
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
 from pytest_aksnet.lab.controllers.kubelet.images import Program, PullError

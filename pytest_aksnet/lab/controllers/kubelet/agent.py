@@ -88,6 +88,12 @@ class Kubelets(ControlLoop):
         if "deletionTimestamp" in metadata:
             worker.update(pod)
 
+    def evict_one(self) -> None:
+        """Evict one of the running pods that are not the cluster's own, if there are any."""
+        found = [one for one in self._workers.values() if one.is_workload and one.is_running]
+        if found:
+            self._around.trouble.random.choice(found).evict()
+
     # -- contracts.Kubelet -----------------------------------------------------------------
 
     def sandbox(self, namespace: str, pod: str) -> Sandbox:

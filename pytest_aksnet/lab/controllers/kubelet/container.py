@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import SERVICES
+from pytest_aksnet.lab.api.trouble import Kind
 from pytest_aksnet.lab.contracts import ExecSession, Sandbox
 from pytest_aksnet.lab.controllers.events import NORMAL, WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import environment, images, processes
@@ -37,7 +38,10 @@ _RUNTIME_ERROR = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class PodContext:
-    """What containers share: their pod (as it was started), its sandbox and where it is."""
+    """What containers share: their pod (as it was started), its sandbox and where it is.
+
+    No image can be pulled for an `unlucky` pod while there is trouble of that kind.
+    """
 
     around: Surroundings
     pod: JsonObject
@@ -47,6 +51,14 @@ class PodContext:
     hostname: str
     references: References
     events: EventRecorder
+    unlucky: bool
+
+    def pull(self, image: Image) -> None:
+        """Raise PullError where its registry does not give an image to this pod now."""
+        trouble = self.around.trouble
+        if self.unlucky and trouble.value(Kind.PULL_FAILS):
+            failures = (images.registry_not_found, images.too_many_pulls)
+            raise trouble.random.choice(failures)(image.reference)
 
 
 class ContainerRunner:
@@ -78,6 +90,10 @@ class ContainerRunner:
     def cwd(self) -> str:
         """The working directory of its processes."""
         return self.spec.get("workingDir") or "/"
+
+    @property
+    def _never_pulls(self) -> bool:
+        return bool(self.spec.get("imagePullPolicy") == "Never")
 
     async def run(self, context: PodContext) -> None:
         """Run it until it is not to be restarted any more."""
@@ -128,8 +144,12 @@ class ContainerRunner:
         while True:
             try:
                 image = images.resolve(reference)
+                if not self._never_pulls:
+                    context.pull(image)
             except PullError as error:
-                await self._report_pull_error(context, error, back_off)
+                absent = error.reason == "ErrImagePull" and self._never_pulls
+                reported = images.absent(reference) if absent else error
+                await self._report_pull_error(context, reported, back_off)
                 continue
             text = f'Container image "{reference}" already present on machine'
             self._event(context, NORMAL, "Pulled", f"{text} and can be accessed by the pod")
@@ -147,7 +167,9 @@ class ContainerRunner:
             self._event(context, WARNING, "Failed", text)
             self._event(context, WARNING, "Failed", "Error: ErrImagePull")
         else:
-            self._event(context, WARNING, "InspectFailed", error.text)
+            invalid = error.reason == "InvalidImageName"
+            reason = "InspectFailed" if invalid else error.reason
+            self._event(context, WARNING, reason, error.text)
             self._event(context, WARNING, "Failed", f"Error: {error.reason}")
         delay = back_off.delay() or back_off.delay()
         if error.reason == "ErrImagePull":

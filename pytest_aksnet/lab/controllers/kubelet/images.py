@@ -94,7 +94,7 @@ def resolve(reference: str) -> Image:
         raise PullError(
             "InvalidImageName",
             f'Failed to apply default image tag "{reference}": couldn\'t parse image name '
-            f'"{reference}": invalid reference format',
+            f'"{reference}": invalid reference format{_capitals(reference)}',
         )
     registry, path = _registry(found["registry"], found["path"])
     tag, digest = found["tag"], found["digest"]
@@ -104,12 +104,7 @@ def resolve(reference: str) -> Image:
     else:
         full += f":{tag or 'latest'}"
     if registry.split(":")[0].endswith(".invalid"):
-        raise PullError(
-            "ErrImagePull",
-            f'failed to pull and unpack image "{full}": failed to resolve image: failed to do '
-            f'request: Head "https://{registry}/v2/{path}/manifests/{tag or "latest"}": dial tcp: '
-            f"lookup {registry} on 168.63.129.16:53: no such host",
-        )
+        raise registry_not_found(full)
     program = _PROGRAMS.get(last_name(path))
     if program is None:
         raise PullError(
@@ -118,6 +113,51 @@ def resolve(reference: str) -> Image:
         )
     digest = digest or hashlib.sha256(full.encode()).hexdigest()
     return Image(reference=full, image_id=f"{registry}/{path}@sha256:{digest}", program=program)
+
+
+def _capitals(reference: str) -> str:
+    """What is said more of a reference that only capital letters make invalid."""
+    if not _REFERENCE.fullmatch(reference.lower()):
+        return ""
+    name = reference.partition("@")[0]
+    name = name.removesuffix(f":{name.rpartition('/')[2].partition(':')[2]}")
+    first, slash, rest = name.partition("/")
+    is_registry = slash and (first != first.lower() or any(mark in first for mark in ".:"))
+    return f": repository name ({rest if is_registry else name}) must be lowercase"
+
+
+def absent(reference: str) -> PullError:
+    """What becomes of an image that is not there and may not be pulled."""
+    text = f'Container image "{reference}" is not present with pull policy of Never'
+    return PullError("ErrImageNeverPull", text)
+
+
+def registry_not_found(full: str) -> PullError:
+    """What becomes of an image, by its full reference, whose registry has no address."""
+    host, url = _manifest_of(full)
+    return PullError(
+        "ErrImagePull",
+        f'failed to pull and unpack image "{full}": failed to resolve image: failed to do '
+        f'request: Head "{url}": dial tcp: lookup {host} on 168.63.129.16:53: no such host',
+    )
+
+
+def too_many_pulls(full: str) -> PullError:
+    """What becomes of an image, by its full reference, whose registry limits the rate."""
+    _, url = _manifest_of(full)
+    return PullError(
+        "ErrImagePull",
+        f'failed to pull and unpack image "{full}": failed to resolve image: unexpected status '
+        f"from HEAD request to {url}: 429 Too Many Requests",
+    )
+
+
+def _manifest_of(full: str) -> tuple[str, str]:
+    """The host that is asked for an image's manifest, and the URL."""
+    registry, _, rest = full.partition("/")
+    host = "registry-1.docker.io" if registry == "docker.io" else registry
+    path, _, tag = rest.partition("@")[0].partition(":")
+    return host, f"https://{host}/v2/{path}/manifests/{tag or 'latest'}"
 
 
 def last_name(reference: str) -> str:

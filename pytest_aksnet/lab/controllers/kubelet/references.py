@@ -7,10 +7,10 @@ import base64
 import re
 from decimal import ROUND_CEILING, Decimal
 
+from pytest_aksnet.lab.api import quantity
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import CONFIG_MAPS, SECRETS
 from pytest_aksnet.lab.api.store import Store
-from pytest_aksnet.lab.controllers import quantity
 from pytest_aksnet.lab.spec import NodeSpec
 
 _KEYED = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
+EVICTED = "Evicted"
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -145,7 +146,8 @@ def _conditions(
     init: Sequence[ContainerState],
     containers: Sequence[ContainerState],
 ) -> list[JsonObject]:
-    over = {SUCCEEDED: "PodCompleted", FAILED: "PodFailed"}.get(current, "")
+    outcome = _outcome(pod, current, init, containers)
+    over = {SUCCEEDED: "PodCompleted", FAILED: "PodFailed"}.get(outcome, "")
     unready = [item.name for item in containers if not item.ready]
     unfinished = [
         item.name for item in init if not (item.terminated and not item.terminated["exitCode"])
@@ -157,11 +159,11 @@ def _conditions(
     wanted: list[tuple[str, bool, str, str]] = [
         ("PodReadyToStartContainers", state.sandbox_ready, "", ""),
     ]
-    if unfinished and current != SUCCEEDED:
+    if unfinished and outcome != SUCCEEDED:
         text = f"containers with incomplete status: [{' '.join(unfinished)}]"
         wanted.append(("Initialized", False, "ContainersNotInitialized", text))
     else:
-        completed = "PodCompleted" if current == SUCCEEDED else ""
+        completed = "PodCompleted" if outcome == SUCCEEDED else ""
         wanted.append(("Initialized", True, completed, ""))
     ready = not unready and not unfinished and not over
     gates = _closed_gates(pod)
@@ -172,12 +174,31 @@ def _conditions(
         wanted.append(("Ready", ready, *_why(ready, not_ready)))
     wanted.append(("ContainersReady", ready, *_why(ready, not_ready)))
     wanted.append(("PodScheduled", True, "", ""))
+    if state.reason == EVICTED:
+        wanted.append(("DisruptionTarget", True, "TerminationByKubelet", state.message))
     old = {item["type"]: item for item in (pod.get("status") or {}).get("conditions") or []}
     generation = pod["metadata"].get("generation", 1)
     result = []
     for kind, holds, reason, message in wanted:
         result.append(_condition(old.pop(kind, {}), generation, kind, holds, reason, message))
     return result + list(old.values())
+
+
+def _outcome(
+    pod: JsonObject,
+    current: str,
+    init: Sequence[ContainerState],
+    containers: Sequence[ContainerState],
+) -> str:
+    """The phase that conditions show: that of the end as soon as nothing is started again."""
+    policy = pod["spec"].get("restartPolicy", "Always")
+    ended = [item.terminated for item in containers if item.terminated]
+    if current != RUNNING or len(ended) < len(containers) or not _initialised(init):
+        return current
+    failed = any(state["exitCode"] for state in ended)
+    if policy == "Never" and failed:
+        return FAILED
+    return SUCCEEDED if policy != "Always" and not failed else current
 
 
 def _why(ready: bool, not_ready: tuple[str, str]) -> tuple[str, str]:

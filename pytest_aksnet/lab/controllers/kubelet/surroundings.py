@@ -6,6 +6,7 @@ from typing import Protocol
 
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.contracts import Network, Runtime, Sandbox
 from pytest_aksnet.lab.controllers.kubelet.volumes import IssueToken
 from pytest_aksnet.lab.spec import LabSpec
@@ -55,3 +56,4 @@ class Surroundings:
     programs: Mapping[str, Callable[[Sandbox], Awaitable[Program]]]
     facade: HostNetworkFacade
     addresses: AddressBook
+    trouble: Trouble

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pytest_aksnet.lab.api.errors import ApiError
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import PODS
+from pytest_aksnet.lab.api.trouble import SYSTEM_NAMESPACES, Kind
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.events import WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import images, naming, processes, status
@@ -24,6 +25,11 @@ from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.spec import NodeSpec
 
 _log = logging.getLogger(__name__)
+# Texts of the kubelet (kubernetes: pkg/kubelet/eviction/helpers.go), its final blank included.
+_LOW_ON_MEMORY = (
+    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 62448Ki. "
+    "Container {} was using 91236Ki, request is 0, has larger consumption of memory. "
+)
 
 
 class PodWorker:
@@ -53,11 +59,12 @@ class PodWorker:
         policy = spec.get("restartPolicy", "Always")
         init_policy = "OnFailure" if policy == "Always" else policy
         self.init = [
-            ContainerRunner(item, init_policy, self._publish, init=True)
+            ContainerRunner(item, init_policy, self._container_changed, init=True)
             for item in spec.get("initContainers") or []
         ]
         self.containers = [
-            ContainerRunner(item, policy, self._publish, init=False) for item in spec["containers"]
+            ContainerRunner(item, policy, self._container_changed, init=False)
+            for item in spec["containers"]
         ]
         self._grace_end = float("inf")
         self._grace: asyncio.Timeout | None = None
@@ -71,6 +78,19 @@ class PodWorker:
     def host_network(self) -> bool:
         """Whether the pod shares its node's network."""
         return bool(self.pod["spec"].get("hostNetwork"))
+
+    @property
+    def is_workload(self) -> bool:
+        """Whether it is none of the cluster's own pods."""
+        return self.pod["metadata"]["namespace"] not in SYSTEM_NAMESPACES
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a container of it runs and nobody ends it yet."""
+        return self._ending is None and any(item.state.running for item in self.containers)
+
+    def _start_delay(self) -> float:
+        return self._around.trouble.start_delay() if self.is_workload else 0.0
 
     def container(self, name: str) -> ContainerRunner | None:
         """The container of that name, init containers included."""
@@ -124,6 +144,7 @@ class PodWorker:
         if limit is not None:
             asyncio.get_running_loop().call_later(float(limit), self._reach_deadline)
         self._publish()
+        await asyncio.sleep(self._start_delay())
         mounts = await self._mounts()
         if self.host_network:
             self._state.ip = self._node.ip
@@ -211,6 +232,7 @@ class PodWorker:
             hostname=hostname,
             references=self._references(),
             events=self._events,
+            unlucky=self.is_workload and self._around.trouble.strikes(Kind.PULL_FAILS),
         )
 
     async def _mount(self, sandbox: Sandbox, mounts: list[Mount]) -> None:
@@ -255,6 +277,15 @@ class PodWorker:
             grace = float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
             self._grace_end = asyncio.get_running_loop().time() + grace
             self._ending = asyncio.create_task(self._take_down())
+
+    def evict(self) -> None:
+        """Take a running pod down at once, as its node needs the memory; its object stays."""
+        name = self.containers[0].spec["name"]
+        self._state.reason = status.EVICTED
+        self._state.message = _LOW_ON_MEMORY.format(name)
+        self._record(WARNING, status.EVICTED, self._state.message)
+        self._grace_end = asyncio.get_running_loop().time()
+        self._ending = asyncio.create_task(self._take_down())
 
     async def _end(self) -> None:
         """Deleted: take the pod down, then remove the object."""
@@ -323,6 +354,14 @@ class PodWorker:
         await sandbox.destroy()
 
     # -- reporting -------------------------------------------------------------------------
+
+    def _container_changed(self) -> None:
+        """Publish, but not the end of the last container of a pod that is taken down.
+
+        That is one change with the end of the pod.
+        """
+        if self._ending is None or any(item.state.running for item in self.containers):
+            self._publish()
 
     def _publish(self) -> None:
         """Write the status where it is not what the object says."""
