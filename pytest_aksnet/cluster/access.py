@@ -9,7 +9,7 @@ import binascii
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +25,7 @@ from pytest_aksnet.cluster.credentials import (
     TokenFile,
     basic_auth,
 )
+from pytest_aksnet.cluster.experience import Experience
 from pytest_aksnet.cluster.kubeconfig import (
     CONTEXT_OPTION,
     DEFAULT_FILE,
@@ -35,6 +36,7 @@ from pytest_aksnet.cluster.kubeconfig import (
     locate,
     merge,
 )
+from pytest_aksnet.cluster.tls import ResumingContext, client_context
 from pytest_aksnet.model.errors import SettingsError
 
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -46,7 +48,8 @@ class Access:
     """How to reach one API server, and as whom.
 
     `tls` is None for http. `origin` says in words where this was read. `context` is empty in a
-    pod. `kubectl` are the options that make kubectl reach the same cluster.
+    pod. `kubectl` are the options that make kubectl reach the same cluster. `experience` grows
+    with use.
     """
 
     server: str
@@ -54,8 +57,9 @@ class Access:
     origin: str
     configuration: Configuration
     credentials: Credentials
-    tls: ssl.SSLContext | None
+    tls: ResumingContext | None
     kubectl: tuple[str, ...] = ()
+    experience: Experience = field(default_factory=Experience)
 
 
 def load_access(
@@ -180,12 +184,10 @@ def _as_file(material: bytes | Path | None) -> str | None:
     return f"/proc/self/fd/{descriptor}"
 
 
-def _tls(configuration: Configuration, where: str) -> ssl.SSLContext:
+def _tls(configuration: Configuration, where: str) -> ResumingContext:
     """The context of our own WebSockets; building it here finds broken material early."""
     try:
-        context = ssl.create_default_context(
-            cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data
-        )
+        context = client_context(configuration.ssl_ca_cert, configuration.ca_cert_data)
         if not configuration.verify_ssl:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -213,7 +215,7 @@ def _credentials(name: str, user: Entry, cluster: Entry, where: str) -> Credenti
         return _plugin(name, plugin, user.base, cluster, where)
     if isinstance(body.get("auth-provider"), dict):
         return _provider(name, body, cluster, where)
-    return FixedHeader(None)
+    return FixedHeader("")
 
 
 def _plugin(

@@ -5,6 +5,7 @@ Owns `Cluster`, the handle that everything else in this package takes. Creates n
 
 from pytest_aksnet.cluster.access import Access, load_access
 from pytest_aksnet.cluster.kubeconfig import CONTEXT_OPTION, FILE_OPTION
+from pytest_aksnet.cluster.loop import StreamLoop
 from pytest_aksnet.cluster.rest import Rest
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 
@@ -13,12 +14,16 @@ _FIRST_READ_S = 10.0
 
 
 class Cluster:
-    """A cluster that has answered. Safe to share between threads; `close` it at the end."""
+    """A cluster that has answered. Safe to share between threads; `close` it at the end.
+
+    `loop` is where all streams to pods live; its thread starts with the first stream.
+    """
 
     def __init__(self, access: Access, rest: Rest, version: str) -> None:
         self.access = access
         self.rest = rest
         self.version = version
+        self.loop = StreamLoop()
 
     @property
     def server(self) -> str:
@@ -31,7 +36,8 @@ class Cluster:
         return self.access.context
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the streams, and the connections that are kept open."""
+        self.loop.close()
         self.rest.close()
 
 
@@ -59,6 +65,15 @@ def connect(kubeconfig: str | None, context: str | None) -> Cluster:
         rest.close()
         raise
     return Cluster(access, rest, str(version.get("gitVersion") or ""))
+
+
+def attach(kubeconfig: str | None, context: str | None, version: str) -> Cluster:
+    """The cluster that another process of this run has found to be of this version. Asks nothing.
+
+    Raises SettingsError as `connect` does.
+    """
+    access = load_access(kubeconfig, context)
+    return Cluster(access, Rest(access), version)
 
 
 def _refused(access: Access, refused: ApiRefused) -> EnvironmentProblem:

@@ -25,28 +25,43 @@ _TOKEN_FILE_AGE_S = 60.0  # client-go reads a token file again after a minute
 
 
 class Credentials(Protocol):
-    """What goes into the Authorization header. Safe to call from many threads."""
+    """What goes into the Authorization header. Safe to call from many threads.
 
-    def authorization(self) -> str | None:
-        """The header's value, renewed if it is about to expire; None where there is none."""
+    A header is its value as text, empty where there is none to send.
+    """
+
+    def authorization(self) -> str:
+        """The header, renewed if it is about to expire; may take as long as a login program."""
         ...
 
-    def renew(self) -> bool:
-        """Forget what the server has just refused (401). False where a new try is pointless."""
+    def at_hand(self) -> str | None:
+        """The header where it needs no waiting; None where `authorization` must be asked."""
+        ...
+
+    def renew(self, refused: str) -> bool:
+        """Forget `refused`, a header that the server has just answered with 401.
+
+        Another one that has been got meanwhile is kept: of many callers that were refused at once,
+        one renews. False where a new try is pointless. May take its time.
+        """
         ...
 
 
 class FixedHeader:
     """A header that never changes: a token in the kubeconfig, a password, or nothing."""
 
-    def __init__(self, value: str | None) -> None:
+    def __init__(self, value: str) -> None:
         self._value = value
 
-    def authorization(self) -> str | None:
+    def authorization(self) -> str:
         """The value given."""
         return self._value
 
-    def renew(self) -> bool:
+    def at_hand(self) -> str | None:
+        """The value given."""
+        return self._value
+
+    def renew(self, refused: str) -> bool:
         """There is no other."""
         return False
 
@@ -66,19 +81,23 @@ class TokenFile:
         self._token = ""
         self._read_at = 0.0
 
-    def authorization(self) -> str | None:
+    def authorization(self) -> str:
         """The token, read again after a minute. Raises EnvironmentProblem."""
         with self._lock:
-            if not self._token or time.monotonic() - self._read_at > _TOKEN_FILE_AGE_S:
+            if self.at_hand() is None:
                 self._read()
             return f"Bearer {self._token}"
 
-    def renew(self) -> bool:
-        """Read the file again; a new try helps only where it has changed."""
+    def at_hand(self) -> str | None:
+        """The token of a file that was read within a minute."""
+        fresh = self._token and time.monotonic() - self._read_at <= _TOKEN_FILE_AGE_S
+        return f"Bearer {self._token}" if fresh else None
+
+    def renew(self, refused: str) -> bool:
+        """Read the file again; a new try helps only where it has another token."""
         with self._lock:
-            before = self._token
             self._read()
-            return self._token != before
+            return f"Bearer {self._token}" != refused
 
     def _read(self) -> None:
         try:
@@ -97,12 +116,16 @@ class FromHook:
         self._ask = ask
         self._lock = threading.Lock()
 
-    def authorization(self) -> str | None:
+    def authorization(self) -> str:
         """What the function says now."""
         with self._lock:
-            return self._ask()
+            return self._ask() or ""
 
-    def renew(self) -> bool:
+    def at_hand(self) -> str | None:
+        """Never: the function may log in."""
+        return None
+
+    def renew(self, refused: str) -> bool:
         """The function renews by itself when its token expires."""
         return False
 
@@ -150,25 +173,29 @@ class ExecPlugin:
         self._lock = threading.Lock()
         self._credential: ExecCredential | None = None
 
-    def authorization(self) -> str | None:
+    def authorization(self) -> str:
         """The plugin's token. Raises EnvironmentProblem with the plugin's own words."""
-        token = self.credential().token
-        return f"Bearer {token}" if token else None
+        return _header(self.credential())
+
+    def at_hand(self) -> str | None:
+        """The token that the plugin gave last, while it is not about to expire."""
+        known = self._credential
+        return _header(known) if known is not None and _is_fresh(known) else None
 
     def credential(self) -> ExecCredential:
         """The plugin's answer, asked for again when it is about to expire."""
         with self._lock:
             known = self._credential
-            if known is None or (
-                known.expires is not None and known.expires - _EXPIRY_MARGIN_S < time.time()
-            ):
+            if known is None or not _is_fresh(known):
                 self._credential = known = self._run()
             return known
 
-    def renew(self) -> bool:
-        """Run the plugin again at the next call."""
+    def renew(self, refused: str) -> bool:
+        """Run the plugin again at the next call, unless it has already given another token."""
         with self._lock:
-            self._credential = None
+            known = self._credential
+            if known is not None and _header(known) == refused:
+                self._credential = None
         return True
 
     def _run(self) -> ExecCredential:
@@ -222,6 +249,14 @@ class ExecPlugin:
             f"the credential plugin {self._argv[0]!r} of user {self._user!r} in the kubeconfig "
             f"gave no credential: {what}"
         )
+
+
+def _header(credential: ExecCredential) -> str:
+    return f"Bearer {credential.token}" if credential.token else ""
+
+
+def _is_fresh(credential: ExecCredential) -> bool:
+    return credential.expires is None or credential.expires - _EXPIRY_MARGIN_S >= time.time()
 
 
 def _epoch(stamp: str | None) -> float | None:

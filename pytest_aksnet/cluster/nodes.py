@@ -4,7 +4,7 @@ Reads nodes only. Pools and zones come from the labels that AKS sets.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.probe_pod_manifest import TOLERATIONS
@@ -20,10 +20,14 @@ _ARCHITECTURES = ("amd64", "arm64")  # what the netshoot image is built for
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nodes:
-    """The nodes that take part, sorted by name; of the others the reason, by name."""
+    """The nodes that take part, sorted by name; of the others the reason, by name.
+
+    `images` are the names of images that each node's kubelet lists, which are 50 at most.
+    """
 
     taking_part: tuple[NodeRef, ...]
     left_out: Mapping[str, str]
+    images: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_nodes(
@@ -41,6 +45,7 @@ def read_nodes(
     selected = {node["metadata"]["name"] for node in _list(cluster, selector)} if selector else None
     fitting: list[NodeRef] = []
     left_out: dict[str, str] = {}
+    images: dict[str, frozenset[str]] = {}
     for node in _list(cluster, None):
         name = node["metadata"]["name"]
         reason = (
@@ -52,12 +57,21 @@ def read_nodes(
             left_out[name] = reason
         else:
             fitting.append(node_ref(node))
+            images[name] = frozenset(
+                one
+                for image in node["status"].get("images") or ()
+                for one in image.get("names") or ()
+            )
     fitting.sort(key=lambda one: one.name)
     chosen = {one.name for one in _first_of_each_pool(fitting, max_nodes)}
     for one in fitting:
         if one.name not in chosen:
             left_out[one.name] = f"beyond --aksnet-max-nodes={max_nodes}"
-    return Nodes(taking_part=tuple(one for one in fitting if one.name in chosen), left_out=left_out)
+    return Nodes(
+        taking_part=tuple(one for one in fitting if one.name in chosen),
+        left_out=dict(sorted(left_out.items())),
+        images={name: found for name, found in images.items() if name in chosen},
+    )
 
 
 def every_node(cluster: Cluster) -> tuple[NodeRef, ...]:
@@ -85,7 +99,9 @@ def why_left_out(node: Json, tolerations: Sequence[Mapping[str, str]] = TOLERATI
     for taint in spec.get("taints") or ():
         if taint.get("effect") != "PreferNoSchedule" and not _tolerated(taint, tolerations):
             value = f"={taint['value']}" if taint.get("value") else ""
-            return f"it has the taint {taint.get('key')}{value}:{taint.get('effect')}"
+            return f"it has the taint {taint.get('key')}{value}:{taint.get('effect')}" + _remedy(
+                f"{taint.get('key')}{value}"
+            )
     if not _addresses(node):
         return "it has no InternalIP"
     return ""
@@ -135,6 +151,12 @@ def _tolerated(taint: Mapping[str, str], tolerations: Sequence[Mapping[str, str]
         and (t.get("operator", "Equal") == "Exists" or t.get("value", "") == taint.get("value", ""))
         for t in tolerations
     )
+
+
+def _remedy(taint: str) -> str:
+    # Kubernetes' own taints tell of a state of the node, and go with it.
+    own = taint.partition("/")[0].endswith("node.kubernetes.io")
+    return "" if own else f" (--aksnet-tolerate={taint} uses it)"
 
 
 def _first_of_each_pool(nodes: Sequence[NodeRef], limit: int | None) -> Sequence[NodeRef]:

@@ -11,15 +11,11 @@ from pytest_aksnet.cluster.probe_pod_manifest import CONTAINER, Readiness
 
 Json = dict[str, Any]
 
-# Waiting reasons of the kubelet that a person has to mend.
-_STUCK = frozenset(
+# Waiting reasons of the kubelet that a person has to mend: no image, and others.
+_PULL_FAILED = frozenset({"ErrImagePull", "ImagePullBackOff", "RegistryUnavailable"})
+_NO_IMAGE = _PULL_FAILED | {"InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+_STUCK = _NO_IMAGE | frozenset(
     {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
         "CreateContainerConfigError",
         "CreateContainerError",
         "RunContainerError",
@@ -28,6 +24,8 @@ _STUCK = frozenset(
 )
 # runc: exec: "x": executable file not found in $PATH; crun: executable file `x` not found in $PATH
 _NO_PROGRAM = re.compile(r"executable file .*not found")
+# containerd: "no match for platform in manifest"; the kernel, of a foreign binary: ENOEXEC.
+_NO_BUILD = re.compile(r"no match(ing manifest)? for|exec format error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +33,9 @@ class Progress:
     """`ready` or `failed` (a sentence), or neither: still under way.
 
     `unschedulable` is what the scheduler says for now; that can change by itself. `ended` is set
-    where the main process ran and ended, `no_program` where the image has no such program.
+    where the main process ran and ended, `no_program` where the image has no such program,
+    `no_image` where the node cannot have the image, and of these `pull_failed` where it asked a
+    registry for it.
     """
 
     ready: bool = False
@@ -43,6 +43,8 @@ class Progress:
     unschedulable: str = ""
     ended: bool = False
     no_program: bool = False
+    no_image: bool = False
+    pull_failed: bool = False
 
 
 def progress(pod: Json, readiness: Readiness) -> Progress:
@@ -55,7 +57,12 @@ def progress(pod: Json, readiness: Readiness) -> Progress:
         waiting = state.get("waiting") or {}
         if waiting.get("reason") in _STUCK:
             why = _join(waiting["reason"], waiting.get("message"))
-            return Progress(failed=why, no_program=_no_program(waiting))
+            return Progress(
+                failed=why,
+                no_program=_no_program(waiting),
+                no_image=waiting["reason"] in _NO_IMAGE,
+                pull_failed=waiting["reason"] in _PULL_FAILED,
+            )
         ended = state.get("terminated")
         if ended:
             code = ended.get("exitCode")
@@ -90,4 +97,6 @@ def _running(status: Json) -> bool:
 
 def _join(reason: str, message: str | None) -> str:
     said = " ".join((message or "").split())
+    if _NO_BUILD.search(said):
+        said = f"the image is not built for the architecture of this node ({said[:500]})"
     return f"{reason}: {said[:600]}" if said else reason

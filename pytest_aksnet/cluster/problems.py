@@ -23,7 +23,7 @@ def refusal(status: int, body: bytes, headers: Mapping[str, str]) -> ApiRefused:
     reason, message = "", text
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict) and answer.get("kind") == "Status":
         reason = str(answer.get("reason") or "")

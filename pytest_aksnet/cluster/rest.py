@@ -1,7 +1,7 @@
 """REST requests to the API server: time limits, bounded retries, errors in the project's words.
 
-Owns the transport of JSON. What the JSON means is for the modules that ask. Every method may be
-called from many threads: the connection pool below is shared and locks itself.
+Owns the verbs, and what is tried again. What the JSON means is for the modules that ask. Every
+method may be called from many threads.
 """
 
 import json
@@ -9,11 +9,9 @@ import random
 import time
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import urllib3
-from kubernetes.client.exceptions import ApiException
-from kubernetes.client.rest import RESTClientObject
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -23,20 +21,24 @@ from tenacity import (
 )
 
 from pytest_aksnet.cluster.access import Access
-from pytest_aksnet.cluster.problems import CONNECT_TIMEOUT_S, refusal, unreachable
+from pytest_aksnet.cluster.http import Http
+from pytest_aksnet.cluster.problems import unreachable
+from pytest_aksnet.cluster.retries import RetryCounter
 from pytest_aksnet.model.errors import ApiRefused, ApiUnreachable, EnvironmentProblem
 
 # Objects of the API are open JSON trees of the server's making; Any stands for JSON.
 Json = dict[str, Any]
 
-READ_TIMEOUT_S = 30.0
+# Seconds of silence before a try counts as lost. A write may wait for an admission webhook, which
+# has 10 s by default and 30 s at most; a read waits for nobody.
+READ_TIMEOUT_S = 10.0
+WRITE_TIMEOUT_S = 30.0
 ATTEMPTS = 5
-RETRY_BUDGET_S = 30.0
-USER_AGENT = "pytest-aksnet"
-_LONGEST_WAIT_S = 10.0
+BUDGET_S = 30.0  # for one call with all its tries
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
-_CONFLICT = 409
 _UNAUTHORIZED = 401
+_CONFLICT = 409
+_EXPIRED = 410
 
 
 def path_of(*parts: str) -> str:
@@ -45,27 +47,28 @@ def path_of(*parts: str) -> str:
 
 
 def backoff_s(state: RetryCallState) -> float:
-    """Seconds to wait: what the server asked for, else exponential with jitter from 0.1 s on."""
+    """Seconds to wait: what the server asked for, else exponential from 0.1 s on; with jitter.
+
+    Never less than what was asked for: where a caller has not so much time, it has to give up.
+    """
     error = state.outcome.exception() if state.outcome else None
     asked = getattr(error, "retry_after_s", None)
     if asked is not None:
-        return min(float(asked), _LONGEST_WAIT_S)
+        return float(asked) * random.uniform(1.0, 1.1)
     return float(min(0.1 * 2 ** (state.attempt_number - 1), 2.0) * random.uniform(0.5, 1.0))
 
 
 class Rest:
-    """The REST door to one API server."""
+    """The REST door to one API server. `retries` counts repeated requests by cause."""
 
     def __init__(self, access: Access) -> None:
+        self.retries = RetryCounter()
         self._access = access
-        if not access.configuration.verify_ssl:
-            # The kubeconfig chose it; a warning per request would fail runs with -W error.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._client = RESTClientObject(access.configuration)
+        self._http = Http(access, self.retries)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._client.close()
+        self._http.close()
 
     def get(
         self,
@@ -88,33 +91,49 @@ class Rest:
             raise
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
-        """Every item of a list, fetched in pages of 500."""
+        """Every item of a list, fetched in pages of 500.
+
+        A list that changes for so long that its next page has expired (410) is fetched as one.
+        """
         found: list[Json] = []
         more = {**(query or {}), "limit": "500"}
         while True:
-            page = self.get(path, more)
+            try:
+                page = self.get(path, more)
+            except ApiRefused as refused:
+                if refused.status != _EXPIRED or "continue" not in more:
+                    raise
+                return list(self.get(path, query).get("items") or [])
             found.extend(page.get("items") or [])
             token = page.get("metadata", {}).get("continue")
             if not token:
                 return found
             more["continue"] = token
 
-    def create(self, path: str, manifest: Mapping[str, object]) -> Json:
+    def create(self, path: str, manifest: Mapping[str, object], *, dry_run: bool = False) -> Json:
         """Create an object and return it as the server completed it.
 
         Unknown fields are refused (fieldValidation=Strict). Names must be unique to the caller: a
-        name that is taken after an attempt whose answer was lost is then our own object.
+        name that is taken after an attempt whose answer was lost is then our own object. With
+        `dry_run` every admission has its say and nothing is stored.
         """
+        query = {"fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
         lost = False
+        deadline = time.monotonic() + BUDGET_S
 
         def once() -> Json:
             nonlocal lost
             try:
-                return self._once("POST", path, {"fieldValidation": "Strict"}, manifest)
+                return self._once(
+                    "POST", path, query, manifest, read_s=WRITE_TIMEOUT_S, deadline=deadline
+                )
             except ApiRefused as refused:
                 if refused.status == _CONFLICT and lost:
                     metadata = cast(Json, manifest["metadata"])
-                    return self._once("GET", f"{path}/{quote(str(metadata['name']))}", None, None)
+                    own = f"{path}/{quote(str(metadata['name']))}"
+                    return self._once(
+                        "GET", own, None, None, read_s=READ_TIMEOUT_S, deadline=deadline
+                    )
                 lost = lost or refused.status >= 500
                 raise
             except ApiUnreachable:
@@ -125,17 +144,45 @@ class Rest:
 
     def patch(self, path: str, change: Mapping[str, object]) -> Json:
         """Change an object by a JSON merge patch (RFC 7386)."""
-        return self._call("PATCH", path, {"fieldValidation": "Strict"}, change)
+        query = {"fieldValidation": "Strict"}
+        return self._call("PATCH", path, query, change, read_s=WRITE_TIMEOUT_S)
 
-    def delete(self, path: str, *, uid: str = "", grace_s: int | None = None) -> bool:
-        """Delete an object; False where there was none. With `uid` only that very object."""
+    def replace(
+        self,
+        path: str,
+        manifest: Mapping[str, object],
+        *,
+        attempts: int = ATTEMPTS,
+        read_timeout_s: float = WRITE_TIMEOUT_S,
+    ) -> Json:
+        """Replace an object; one that names a resourceVersion replaces that state only, else 409.
+
+        After an attempt whose answer was lost, a 409 may come from our own change.
+        """
+        query = {"fieldValidation": "Strict"}
+        return self._call("PUT", path, query, manifest, attempts=attempts, read_s=read_timeout_s)
+
+    def delete(
+        self,
+        path: str,
+        *,
+        uid: str = "",
+        version: str = "",
+        grace_s: int | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> bool:
+        """Delete an object; False where there was none.
+
+        With `uid` only that very object, with `version` only in that state (resourceVersion).
+        """
         options: Json = {"propagationPolicy": "Background"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        if uid or version:
+            conditions = {"uid": uid, "resourceVersion": version}
+            options["preconditions"] = {key: value for key, value in conditions.items() if value}
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
         try:
-            self._call("DELETE", path, None, options)
+            self._call("DELETE", path, None, options, attempts=attempts, read_s=WRITE_TIMEOUT_S)
         except ApiRefused as refused:
             if refused.status == 404 or (refused.status == _CONFLICT and uid):
                 return False
@@ -153,7 +200,7 @@ class Rest:
         asked = {**query, "watch": "1", "timeoutSeconds": whole}
         deadline = time.monotonic() + timeout_s
         try:
-            answer = self._open("GET", path, asked, None, read_s=timeout_s)
+            answer = self._http.open("GET", path, asked, None, read_s=timeout_s, deadline=deadline)
         except (ApiUnreachable, ApiRefused):
             return
         try:
@@ -178,16 +225,30 @@ class Rest:
         read_s: float = READ_TIMEOUT_S,
     ) -> Json:
         retrying = self._retrying(attempts)
-        return retrying(self._once, method, path, query, body, read_s=read_s)
+        deadline = time.monotonic() + BUDGET_S
+        return retrying(self._once, method, path, query, body, read_s=read_s, deadline=deadline)
 
-    @staticmethod
-    def _retrying(attempts: int) -> Retrying:
+    def _retrying(self, attempts: int) -> Retrying:
         return Retrying(
-            stop=stop_after_attempt(attempts) | stop_before_delay(RETRY_BUDGET_S),
+            stop=stop_after_attempt(attempts) | stop_before_delay(BUDGET_S),
             wait=backoff_s,
-            retry=retry_if_exception(_worth_a_retry),
+            retry=retry_if_exception(self._worth_a_retry),
+            before_sleep=self._count,
             reraise=True,
         )
+
+    def _worth_a_retry(self, error: BaseException) -> bool:
+        if isinstance(error, ApiRefused):
+            passing = error.status == _UNAUTHORIZED and self._access.experience.user_known
+            return passing or error.status in _TRANSIENT
+        return isinstance(error, ApiUnreachable)
+
+    def _count(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ApiRefused):
+            self.retries.add(f"http {error.status}")
+        else:
+            self.retries.add("not reached")
 
     def _once(
         self,
@@ -196,9 +257,10 @@ class Rest:
         query: Mapping[str, str] | None,
         body: Mapping[str, object] | None,
         *,
-        read_s: float = READ_TIMEOUT_S,
+        read_s: float,
+        deadline: float,
     ) -> Json:
-        answer = self._open(method, path, query, body, read_s=read_s)
+        answer = self._http.open(method, path, query, body, read_s=read_s, deadline=deadline)
         try:
             content = json.loads(answer.data)
         except ValueError as error:
@@ -211,47 +273,6 @@ class Rest:
         if not isinstance(content, dict):
             raise EnvironmentProblem(f"{self._access.server}{path} answered with no object")
         return content
-
-    def _open(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None,
-        body: Mapping[str, object] | None,
-        *,
-        read_s: float,
-        renewed: bool = False,
-    ) -> urllib3.HTTPResponse:
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
-        if body is not None:
-            merge = method == "PATCH"
-            headers["Content-Type"] = f"application/{'merge-patch+' if merge else ''}json"
-        authorization = self._access.credentials.authorization()
-        if authorization:
-            headers["Authorization"] = authorization
-        url = self._access.server + path + (f"?{urlencode(query)}" if query else "")
-        try:
-            answer: urllib3.HTTPResponse = self._client.request(
-                method,
-                url,
-                headers=headers,
-                body=body,
-                _request_timeout=(CONNECT_TIMEOUT_S, read_s),
-            ).response
-            if answer.status < 400:
-                return answer
-            content = answer.data
-        except (urllib3.exceptions.HTTPError, ApiException, OSError) as error:
-            raise unreachable(self._access, error) from error
-        if answer.status == _UNAUTHORIZED and not renewed and self._access.credentials.renew():
-            return self._open(method, path, query, body, read_s=read_s, renewed=True)
-        raise refusal(answer.status, content, answer.headers)
-
-
-def _worth_a_retry(error: BaseException) -> bool:
-    if isinstance(error, ApiRefused):
-        return error.status in _TRANSIENT
-    return isinstance(error, ApiUnreachable)
 
 
 def _lines(answer: urllib3.HTTPResponse) -> Iterator[bytes]:

@@ -1,40 +1,54 @@
-"""One exec WebSocket to the API server: opened by us, read in frames, each wait with a deadline.
+"""One exec stream to a pod: handshake, channels, and what each way to fail means.
 
-Owns the wire: TCP, proxy, TLS, handshake, channels of v5.channel.k8s.io and v4.channel.k8s.io. The
-kubernetes client's own stream() patches its ApiClient and is not thread-safe, and loses the exit
-code; hence this. A stream belongs to one thread; many may be open at once.
+Owns the subprotocols v5.channel.k8s.io and v4.channel.k8s.io. The kubernetes client's own stream()
+patches its ApiClient and is not thread-safe, and loses the exit code; hence this. All of it runs on
+the stream loop; many streams may be open at once.
 """
 
-import contextlib
-import http.client
-import socket
+import asyncio
+import logging
 import ssl
-import struct
-import time
 from collections.abc import Sequence
 from urllib.parse import urlencode, urlsplit
 
-import websocket
-from kubernetes.client.rest import should_bypass_proxies
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, NegotiationError, WebSocketException
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
 
 from pytest_aksnet.cluster.access import Access
+from pytest_aksnet.cluster.dial import dial
+from pytest_aksnet.cluster.http import USER_AGENT
+from pytest_aksnet.cluster.loop import in_thread
 from pytest_aksnet.cluster.problems import CONNECT_TIMEOUT_S, refusal, retry_after
-from pytest_aksnet.cluster.rest import USER_AGENT, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.cluster.wire import Wire, WireEnded
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem, ExecNotCompleted
 from pytest_aksnet.model.execution import Reason
 from pytest_aksnet.model.peers import PodRef
 
-STDOUT, STDERR, STATUS = 1, 2, 3
-SUBPROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+STDIN, STDOUT, STDERR, STATUS, CLOSE = 0, 1, 2, 3, 255
+V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+SUBPROTOCOLS = (V5, V4)
+# A handshake that gets no answer within half of the time that is left, but at least and at most so
+# many seconds, is tried again rather than waited for: the server answers when the kubelet has taken
+# the request, before the command runs.
+_SHORTEST_HANDSHAKE_S, _LONGEST_HANDSHAKE_S = 3.0, 10.0
+SILENT = "silent"
+# The library logs requests at level DEBUG, the Authorization header included, and pytest may record
+# what is logged. So it gets a logger that belongs to no hierarchy and is never turned on.
+_SILENT_LOGGER = logging.Logger("aksnet-stream", logging.CRITICAL + 1)
 _NORMAL_CLOSE = 1000
 _TRANSIENT = frozenset({401, 429, 500, 502, 503, 504})
-_SHORTEST_WAIT_S = 0.001
+_LARGEST_INPUT = 32 * 1024  # bytes in one frame of standard input, as kubectl sends them
 
 
 class StreamFailed(ExecNotCompleted):
     """The stream gave no known end. `transient` says that a new try may.
 
-    `retry_after_s` is what the server asked for, None where it asked for nothing.
+    `retry_after_s` is what the server asked for, None where it asked for nothing. `cause` names
+    the kind of failure in a word or two, to count retries by; SILENT is one that took seconds of
+    waiting for nothing. `started` says whether the command may have run.
     """
 
     def __init__(
@@ -44,173 +58,231 @@ class StreamFailed(ExecNotCompleted):
         *,
         transient: bool = False,
         retry_after_s: float | None = None,
+        cause: str = "",
+        started: bool = True,
     ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
         self.transient = transient
         self.retry_after_s = retry_after_s
+        self.cause = cause or reason.name.lower().replace("_", " ")
+        self.started = started
 
 
 class ExecStream:
-    """An open exec stream. Standard input stays open until `close`."""
+    """An open exec stream. Standard input stays open until `end_input` or `close`."""
 
-    def __init__(self, connection: websocket.WebSocket) -> None:
-        self._connection = connection
-        self.subprotocol = str(connection.subprotocol)
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.subprotocol = wire.subprotocol
 
-    def receive(self, deadline: float) -> tuple[int, bytes] | None:
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The stream's TLS connection; None over http."""
+        return self._wire.tls
+
+    async def receive(self, deadline: float) -> tuple[int, bytes] | None:
         """The next frame as (channel, payload), or None at a normal end.
 
-        `deadline` is in seconds of time.monotonic(). Raises StreamFailed (DEADLINE or CUT).
+        `deadline` is in seconds of time.monotonic(). Raises StreamFailed (DEADLINE or CUT). What
+        arrives later than that is still there for the next call.
         """
-        self._connection.settimeout(_left(deadline))
+        loop = asyncio.get_running_loop()
         try:
-            opcode, frame = self._connection.recv_data_frame()
-        except (websocket.WebSocketTimeoutException, TimeoutError) as error:
+            if deadline <= loop.time():
+                raise TimeoutError
+            async with asyncio.timeout_at(deadline):
+                message = await self._wire.receive()
+        except TimeoutError as error:
             raise StreamFailed(Reason.DEADLINE, "no end within the time given") from error
-        except (websocket.WebSocketException, OSError, AttributeError) as error:
-            raise StreamFailed(Reason.CUT, _cut(error), transient=True) from error
-        if opcode == websocket.ABNF.OPCODE_CLOSE:
-            code = struct.unpack("!H", frame.data[:2])[0] if len(frame.data) >= 2 else 0
-            if code == _NORMAL_CLOSE:
+        except WireEnded as ended:
+            if ended.close is not None and ended.close.code == _NORMAL_CLOSE:
                 return None
-            said = frame.data[2:].decode("utf-8", errors="replace")
-            raise StreamFailed(
-                Reason.CUT, f"the server closed the stream: {code} {said}".strip(), transient=True
-            )
-        data: bytes = frame.data
-        return (data[0], data[1:]) if data else (STDOUT, b"")
+            raise _cut(ended) from ended
+        return (message[0], message[1:]) if message else (STDOUT, b"")
 
-    def close(self) -> None:
+    async def send(self, payload: bytes) -> None:
+        """Send bytes to the command's standard input; waits while the server takes none.
+
+        Raises StreamFailed (CUT).
+        """
+        try:
+            for start in range(0, len(payload), _LARGEST_INPUT):
+                await self._wire.send(b"\0" + payload[start : start + _LARGEST_INPUT])
+        except WireEnded as ended:
+            raise _cut(ended) from ended
+
+    async def end_input(self) -> None:
+        """End the command's standard input. Only v5 can: with v4 nothing is sent.
+
+        Raises StreamFailed (CUT).
+        """
+        if self.subprotocol != V5:
+            return
+        try:
+            await self._wire.send(bytes((CLOSE, STDIN)))
+        except WireEnded as ended:
+            raise _cut(ended) from ended
+
+    async def close(self) -> None:
         """End the stream at once, without waiting for the other side. Ends standard input too."""
-        with contextlib.suppress(websocket.WebSocketException, OSError):
-            self._connection.settimeout(1.0)
-            if self._connection.connected:
-                self._connection.send_close()
-        self._connection.shutdown()
+        self._wire.abort()
 
 
-def open_exec(access: Access, pod: PodRef, argv: Sequence[str], deadline: float) -> ExecStream:
+async def open_exec(
+    access: Access, pod: PodRef, argv: Sequence[str], deadline: float
+) -> ExecStream:
     """Open an exec stream with stdin, stdout and stderr, never a tty (v4 loses output with one).
 
-    Needs get and create on pods/exec. Raises StreamFailed.
+    Needs get and create on pods/exec. `deadline` is in seconds of time.monotonic(). Raises
+    StreamFailed.
     """
+    loop = asyncio.get_running_loop()
+    protocol = ClientProtocol(
+        parse_uri(_target(access, pod, argv)),
+        subprotocols=[Subprotocol(name) for name in SUBPROTOCOLS],
+        max_size=None,
+        logger=_SILENT_LOGGER,
+    )
+    request = protocol.connect()
+    request.headers["User-Agent"] = USER_AGENT
+    authorization = await _authorization(access, deadline)
+    if authorization:
+        request.headers["Authorization"] = authorization
+    try:
+        wire = await dial(access, lambda: Wire(protocol, access.experience), deadline)
+    except EnvironmentProblem as error:
+        raise StreamFailed(Reason.REFUSED, str(error), started=False) from error
+    except OSError as error:
+        raise _not_connected(access, error, deadline) from error
+    left = deadline - loop.time()
+    limit = min(left, max(_SHORTEST_HANDSHAKE_S, min(left / 2, _LONGEST_HANDSHAKE_S)))
+    try:
+        async with asyncio.timeout(limit):
+            await wire.shake_hands(request)
+        if wire.subprotocol not in SUBPROTOCOLS:
+            raise StreamFailed(
+                Reason.REFUSED, "the server chose none of the exec protocols", started=False
+            )
+    except BaseException as error:
+        wire.abort()
+        if isinstance(error, InvalidStatus):
+            raise await _refused(access, error, authorization) from error
+        if isinstance(error, TimeoutError):
+            raise _unanswered(limit, final=limit >= left) from error
+        if isinstance(error, WireEnded | WebSocketException | OSError):
+            raise _broken_handshake(error) from error
+        raise
+    stream = ExecStream(wire)
+    if access.tls is not None and stream.tls is not None:
+        access.tls.remember(stream.tls)
+    return stream
+
+
+def _target(access: Access, pod: PodRef, argv: Sequence[str]) -> str:
     query = [("command", word) for word in argv]
     query += [("container", pod.container), ("stdin", "true")]
     query += [("stdout", "true"), ("stderr", "true"), ("tty", "false")]
     path = path_of("api", "v1", "namespaces", pod.namespace, "pods", pod.name, "exec")
     url = urlsplit(access.server)
     scheme = "wss" if url.scheme == "https" else "ws"
-    target = f"{scheme}://{url.netloc}{url.path}{path}?{urlencode(query, errors='surrogatepass')}"
-    headers = [f"User-Agent: {USER_AGENT}"]
+    place = url.netloc.rpartition("@")[2]
+    return f"{scheme}://{place}{url.path}{path}?{urlencode(query, errors='surrogatepass')}"
+
+
+async def _authorization(access: Access, deadline: float) -> str:
+    """The header's value, asked for in a thread where asking may take its time."""
+    known = access.credentials.at_hand()
+    if known is not None:
+        return known
     try:
-        authorization = access.credentials.authorization()
-        if authorization:
-            headers.append(f"Authorization: {authorization}")
-        plain = _dial(access, deadline)
+        async with asyncio.timeout_at(deadline):
+            return await in_thread(access.credentials.authorization)
+    except TimeoutError as error:
+        raise StreamFailed(
+            Reason.DEADLINE, "no credential was to be had within the time given", started=False
+        ) from error
     except EnvironmentProblem as error:
-        raise StreamFailed(Reason.REFUSED, str(error)) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise _not_connected(access, error, deadline) from error
-    connection = websocket.WebSocket(skip_utf8_validation=True)
-    plain.settimeout(_left(deadline))
-    try:
-        connection.connect(
-            target,
-            socket=plain,
-            timeout=_left(deadline),
-            header=headers,
-            subprotocols=list(SUBPROTOCOLS),
-            suppress_origin=True,
-            redirect_limit=0,  # a redirect would carry our token to another host
-        )
-    except websocket.WebSocketBadStatusException as error:
-        plain.close()
-        raise _refused(access, error) from error
-    except (websocket.WebSocketTimeoutException, TimeoutError) as error:
-        plain.close()
-        raise StreamFailed(
-            Reason.DEADLINE, "the API server did not answer the exec request in time"
-        ) from error
-    except (websocket.WebSocketException, OSError, ValueError) as error:
-        plain.close()
-        raise StreamFailed(
-            Reason.REFUSED, f"the exec handshake failed: {_cut(error)}", transient=True
-        ) from error
-    return ExecStream(connection)
+        raise StreamFailed(Reason.REFUSED, str(error), started=False) from error
 
 
-def _dial(access: Access, deadline: float) -> socket.socket:
-    """A connected socket, through the proxy of the kubeconfig or environment, with TLS."""
-    url = urlsplit(access.server)
-    host = url.hostname or ""
-    port = url.port or (443 if url.scheme == "https" else 80)
-    limit = min(CONNECT_TIMEOUT_S, _left(deadline))
-    proxy = access.configuration.proxy
-    if proxy and not should_bypass_proxies(access.server, access.configuration.no_proxy or ""):
-        plain = _tunnel(access, host, port, limit)
-    else:
-        plain = socket.create_connection((host, port), timeout=limit)
-    try:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if access.tls is None:
-            return plain
-        name = access.configuration.tls_server_name or host
-        return access.tls.wrap_socket(plain, server_hostname=name)
-    except BaseException:
-        plain.close()
-        raise
-
-
-def _tunnel(access: Access, host: str, port: int, limit: float) -> socket.socket:
-    url = urlsplit(str(access.configuration.proxy))
-    if url.scheme != "http" or not url.hostname:
-        raise EnvironmentProblem(
-            f"exec cannot use the proxy {url.scheme}://{url.hostname}: only http:// proxies are "
-            "supported for WebSockets; change proxy-url in the kubeconfig or HTTPS_PROXY"
-        )
-    connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=limit)
-    connection.set_tunnel(host, port, access.configuration.proxy_headers)
-    connection.connect()
-    plain: socket.socket = connection.sock
-    return plain
-
-
-def _refused(access: Access, error: websocket.WebSocketBadStatusException) -> StreamFailed:
-    status, headers = int(error.status_code), error.resp_headers or {}
-    problem: ApiRefused = refusal(status, error.resp_body or b"", headers)
+async def _refused(access: Access, error: InvalidStatus, authorization: str) -> StreamFailed:
+    status = error.response.status_code
+    headers = dict(error.response.headers.raw_items())
+    problem: ApiRefused = refusal(status, bytes(error.response.body), headers)
     detail = str(problem)
+    cause = f"http {status}"
     if status == 404:
-        return StreamFailed(Reason.POD_GONE, detail)
+        return StreamFailed(Reason.POD_GONE, detail, cause=cause, started=False)
     if "container not found" in detail:
         # The kubelet's plain text for a container that has ended or has not started yet.
-        return StreamFailed(Reason.POD_GONE, detail, transient=True)
-    if status == 401 and not access.credentials.renew():
-        return StreamFailed(Reason.REFUSED, detail)
+        return StreamFailed(Reason.POD_GONE, detail, transient=True, cause=cause, started=False)
+    transient = status in _TRANSIENT
+    if status == 401:
+        try:
+            renewed = await in_thread(lambda: access.credentials.renew(authorization))
+            transient = renewed or access.experience.user_known
+        except EnvironmentProblem as unable:
+            detail, transient = str(unable), False
     if status == 403:
         detail += " (exec needs both get and create on pods/exec)"
     return StreamFailed(
         Reason.REFUSED,
         detail,
-        transient=status in _TRANSIENT,
+        transient=transient,
         retry_after_s=retry_after(headers),
+        cause=cause,
+        started=False,
     )
 
 
-def _not_connected(access: Access, error: Exception, deadline: float) -> StreamFailed:
-    if isinstance(error, TimeoutError) and _left(deadline) <= _SHORTEST_WAIT_S:
-        return StreamFailed(Reason.DEADLINE, f"{access.server} did not answer in time")
-    trusted = not isinstance(error, ssl.SSLCertVerificationError)
+def _not_connected(access: Access, error: OSError, deadline: float) -> StreamFailed:
+    if isinstance(error, TimeoutError):
+        if asyncio.get_running_loop().time() >= deadline:
+            detail = f"{access.server} did not answer in time"
+            return StreamFailed(Reason.DEADLINE, detail, started=False)
+        text, cause = f"no connection within {CONNECT_TIMEOUT_S:.0f} s", SILENT
+    else:
+        text, cause = " ".join(str(error).split())[:300] or type(error).__name__, "not reached"
     return StreamFailed(
-        Reason.REFUSED, f"{access.server} cannot be reached: {_cut(error)}", transient=trusted
+        Reason.REFUSED,
+        f"{access.server} cannot be reached: {text}",
+        transient=not isinstance(error, ssl.SSLCertVerificationError),
+        cause=cause,
+        started=False,
     )
 
 
-def _left(deadline: float) -> float:
-    return max(_SHORTEST_WAIT_S, deadline - time.monotonic())
+def _unanswered(limit: float, *, final: bool) -> StreamFailed:
+    if final:
+        return StreamFailed(
+            Reason.DEADLINE, "the API server did not answer the exec request in time"
+        )
+    return StreamFailed(
+        Reason.REFUSED,
+        f"the API server did not answer the exec request within {limit:.0f} s",
+        transient=True,
+        cause=SILENT,
+    )
 
 
-def _cut(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+def _broken_handshake(error: Exception) -> StreamFailed:
+    said = [str(each) for each in (error, error.__cause__) if each is not None and str(each)]
+    text = " ".join(": ".join(said).split())[:300] or type(error).__name__
+    return StreamFailed(
+        Reason.REFUSED,
+        f"the exec handshake failed: {text}",
+        transient=not isinstance(error, NegotiationError),
+        cause="handshake failed",
+    )
+
+
+def _cut(ended: WireEnded) -> StreamFailed:
+    close = ended.close
+    if close is not None:
+        detail = f"the server closed the stream: {close.code} {close.reason}".strip()
+    else:
+        detail = " ".join(str(ended).split())[:300]
+    cause = SILENT if ended.silent else "cut"
+    return StreamFailed(Reason.CUT, detail, transient=True, cause=cause)

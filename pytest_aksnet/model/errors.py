@@ -35,6 +35,10 @@ class ApiUnreachable(EnvironmentProblem):
     """The API server gave no answer: no connection, a cut one, or a time-out."""
 
 
+class ImageRefused(EnvironmentProblem):
+    """A node cannot have the image of a pod: the kubelet says why."""
+
+
 class Inconclusive(AksnetError):
     """We could not look. Neither pass nor fail nor skip."""
 

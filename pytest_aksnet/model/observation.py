@@ -98,4 +98,22 @@ class NicState:
     vf_counters: dict[str, dict[str, int]]
 
 
-Observation = Connection | DnsAnswer | Throughput | NicState
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeList:
+    """What a list of probes gave, asked of one pod's agent at once.
+
+    `findings` counts how the `asked` probes ended; `unlike` has a sentence for each that did not
+    end as expected, the first of them only. `slowest_ok_ms` is the slowest good answer,
+    `stall_ms` what the agent missed and did not count as waiting; `streams` how many it took.
+    """
+
+    what: str
+    asked: int
+    findings: dict[str, int]
+    unlike: tuple[str, ...] = ()
+    slowest_ok_ms: float = 0.0
+    stall_ms: float = 0.0
+    streams: int = 1
+
+
+Observation = Connection | DnsAnswer | Throughput | NicState | ProbeList

@@ -13,7 +13,7 @@ class NodeRef:
     pool: str = ""
     zone: str = ""
     instance_type: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     pod_cidrs: tuple[str, ...] = ()
 
     @property
@@ -34,7 +34,7 @@ class PodRef:
     uid: str = ""
     host_network: bool = False
     port: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """What one check leaves behind: its identity, its attempts, its outcome."""
 
 import enum
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,8 +65,50 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retries:
+    """What had to be done again on the way to the cluster; nothing of it says how its network is.
+
+    Counts by cause, such as "http 429": `exec` of commands that were begun again, `rest` of
+    requests that were sent again, `streams` of open streams to agents that were replaced.
+    """
+
+    exec: Mapping[str, int] = field(default_factory=dict)
+    rest: Mapping[str, int] = field(default_factory=dict)
+    streams: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(sum(counts.values()) for counts in (self.exec, self.rest, self.streams))
+
+    def __add__(self, other: "Retries") -> "Retries":
+        """Both together."""
+        return Retries(
+            exec=_ordered(Counter(self.exec) + Counter(other.exec)),
+            rest=_ordered(Counter(self.rest) + Counter(other.rest)),
+            streams=_ordered(Counter(self.streams) + Counter(other.streams)),
+        )
+
+    def __sub__(self, earlier: "Retries") -> "Retries":
+        """What came since an earlier count."""
+        return Retries(
+            exec=_ordered(Counter(self.exec) - Counter(earlier.exec)),
+            rest=_ordered(Counter(self.rest) - Counter(earlier.rest)),
+            streams=_ordered(Counter(self.streams) - Counter(earlier.streams)),
+        )
+
+
+def _ordered(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecord:
-    """One line of results.jsonl. `evidence` is a path relative to the report directory."""
+    """One line of results.jsonl. `evidence` is a path relative to the report directory.
+
+    `attempts` are the looks that were judged; `retries` is what these, and what the check created,
+    had to repeat on their way.
+    """
 
     id: str
     nodeid: str
@@ -76,6 +120,7 @@ class CheckRecord:
     reason: str
     duration_s: float
     attempts: int
+    retries: Retries = field(default_factory=Retries)
     observations: tuple[dict[str, object], ...] = ()
     evidence: str = ""
     diagnosis: str = ""

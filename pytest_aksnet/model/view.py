@@ -7,7 +7,7 @@ empty where the cluster does not tell; an unreachable API server raises Environm
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_aksnet.model.peers import NodeRef, ServiceRef
+from pytest_aksnet.model.peers import NodeRef, PodRef, ServiceRef
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,10 @@ class ClusterView(Protocol):
 
     def coredns_ips(self) -> tuple[str, ...]:
         """The pod addresses of the ready replicas of the cluster's DNS."""
+        ...
+
+    def ended(self, pod: PodRef) -> str:
+        """Why this very pod does not run any more, as a clause; empty while it does."""
         ...
 
     def endpoints(self, service: ServiceRef) -> tuple[ServiceEndpoint, ...]:

@@ -1,7 +1,8 @@
 """HTTP to a reflector or to an endpoint that answers with the source address it saw (curl).
 
 Works with curl 7.75 and later: the facts come from `--write-out %{json}`, the errno from the
-lines that `--verbose` writes, as no field of the JSON holds it.
+lines that `--verbose` writes, as no field of the JSON holds it. Whoever answers may answer with
+anything: the body is bounded in size, by rate where its size is not announced, and is only data.
 """
 
 import ipaddress
@@ -14,9 +15,16 @@ from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.observation import Connection, ConnectOutcome
 from pytest_aksnet.probes.errno_text import agreed, outcome_of
 from pytest_aksnet.probes.exit_status import raw_text, require_ran
+from pytest_aksnet.probes.target_text import require_host, require_path
 
 _COULD_NOT_RESOLVE, _COULD_NOT_CONNECT, _TIMED_OUT, _TOO_LARGE = 6, 7, 28, 63
+# curl itself could not: no initialisation, malformed URL, feature left out, memory, bad function
+# argument, unknown option (libcurl-errors(3)).
+_DID_NOT_LOOK = frozenset({2, 3, 4, 27, 43, 48})
 _MAX_BODY_BYTES = 65536
+# --max-filesize bounds a body whose size is not announced from curl 8.4 on only (curl(1)).
+_BYTES_PER_SECOND = 65536
+_LONGEST_NAME = 253
 
 # curl 7: "connect to A port P failed: WHY"; curl 8: "connect to A port P from B port Q failed: WHY"
 _FAILED = re.compile(r"^\* +(?:connect to .* failed|Immediate connect fail for .*?): (.+)$", re.M)
@@ -36,6 +44,11 @@ class Curl:
     connect_timeout_s: float = 3.0
     max_time_s: float = 5.0
 
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a host or path that is none."""
+        require_host(self.host)
+        require_path(self.path)
+
     @property
     def timeout_s(self) -> float:
         """When to end the command from outside (seconds): well after its own limit."""
@@ -50,6 +63,7 @@ class Curl:
             "--show-error",
             "--verbose",
             "--insecure",
+            "--globoff",
             "--noproxy",
             "*",
             "--connect-timeout",
@@ -58,6 +72,8 @@ class Curl:
             f"{self.max_time_s:g}",
             "--max-filesize",
             str(_MAX_BODY_BYTES),
+            "--limit-rate",
+            str(_BYTES_PER_SECOND),
             "--write-out",
             "\\n%{json}",
             f"{self.scheme}://{host}:{self.port}{self.path}",
@@ -68,6 +84,10 @@ class Curl:
         require_ran(completed, "curl")
         body, _, last_line = completed.stdout.rpartition("\n")
         facts = _facts(last_line, completed)
+        if completed.exit_code in _DID_NOT_LOOK:
+            raise OutputUnparsable(
+                f"curl did not look: {str(facts.get('errormsg'))[:300]}", raw_text(completed)
+            )
         outcome, detail = _classify(completed, facts)
         source, name = _reflected(body) if outcome is ConnectOutcome.CONNECTED else ("", "")
         return Connection(
@@ -100,7 +120,7 @@ def _classify(completed: Completed, facts: dict[str, object]) -> tuple[ConnectOu
     code = completed.exit_code
     detail = str(facts.get("errormsg") or "")
     reasons = _FAILED.findall(completed.stderr)
-    if code in (0, _TOO_LARGE):
+    if code in (0, _TOO_LARGE) or _answers_at_length(facts):
         return ConnectOutcome.CONNECTED, detail
     if code == _COULD_NOT_RESOLVE or (code == _TIMED_OUT and "resolving" in detail.lower()):
         return ConnectOutcome.DNS, detail
@@ -114,6 +134,12 @@ def _classify(completed: Completed, facts: dict[str, object]) -> tuple[ConnectOu
     return ConnectOutcome.OTHER, f"curl ended with {code}: {detail or 'no message'}"
 
 
+def _answers_at_length(facts: dict[str, object]) -> bool:
+    """Whether a whole head and more than any reflector says came before the time was over."""
+    head, body = _whole(facts.get("http_code")), _whole(facts.get("size_download"))
+    return facts.get("exitcode") == _TIMED_OUT and head > 0 and body > _MAX_BODY_BYTES
+
+
 def _reflected(body: str) -> tuple[str, str]:
     """Source address and name from a reflector's JSON or from a plain address, else two blanks."""
     text = body.strip()
@@ -124,7 +150,9 @@ def _reflected(body: str) -> tuple[str, str]:
         answer = None
     if isinstance(answer, dict):
         text = str(answer.get("source", ""))
-        name = str(answer.get("pod") or "")
+        name = str(answer.get("pod") or "")[:_LONGEST_NAME]
+    if "%" in text:
+        return "", ""  # behind it ipaddress takes any text for the zone of an IPv6 address
     try:
         return str(ipaddress.ip_address(text)), name
     except ValueError:

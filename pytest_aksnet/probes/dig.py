@@ -5,10 +5,11 @@ import math
 import re
 from dataclasses import dataclass
 
-from pytest_aksnet.model.errors import OutputUnparsable
+from pytest_aksnet.model.errors import OutputUnparsable, SettingsError
 from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.observation import DnsAnswer, DnsStatus
 from pytest_aksnet.probes.exit_status import raw_text, require_ran
+from pytest_aksnet.probes.target_text import require_host, require_name
 
 _NO_REPLY = 9
 
@@ -21,6 +22,9 @@ _SERVER = re.compile(r"^;; SERVER: ([^#\s]+)#", re.M)
 _TROUBLE = re.compile(
     r"^;; ((?:communications error|UDP setup|TCP setup|connection timed out|no servers).*)$", re.M
 )
+_TRUNCATED = re.compile(r"^;; Truncated", re.M)
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,15}")
+_WHOLE_ZONES = ("AXFR", "IXFR")
 _ADDRESS_TYPES = ("A", "AAAA")
 
 
@@ -36,6 +40,16 @@ class Dig:
     server: str = ""
     tcp: bool = False
     wait_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a name, type or server that dig could not ask about."""
+        require_name(self.name)
+        if self.server:
+            require_host(self.server)
+        if not _TYPE.fullmatch(self.qtype) or self.qtype.upper() in _WHOLE_ZONES:
+            raise SettingsError(
+                f"{self.qtype!r} is no type of record to look up; give one such as A, AAAA or TXT"
+            )
 
     @property
     def timeout_s(self) -> float:
@@ -78,7 +92,7 @@ class Dig:
                 raw_text(completed),
             )
         # A truncated UDP answer is followed by the whole one over TCP: the last one counts.
-        return self._answer(text[header[-1].start() :], truncated="Truncated" in text)
+        return self._answer(text[header[-1].start() :], truncated=bool(_TRUNCATED.search(text)))
 
     def _answer(self, text: str, *, truncated: bool) -> DnsAnswer:
         status = _HEADER.search(text)

@@ -5,12 +5,14 @@ thread per stream (iperf3 release notes). The version is part of the observation
 """
 
 import json
+import math
 from dataclasses import dataclass
 
 from pytest_aksnet.model.errors import OutputUnparsable, SettingsError
 from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.observation import Throughput
 from pytest_aksnet.probes.exit_status import raw_text, require_ran
+from pytest_aksnet.probes.target_text import require_host
 
 PORT = 5201
 MAX_SECONDS = 30
@@ -37,6 +39,7 @@ class Iperf3:
 
     def __post_init__(self) -> None:
         """Bandwidth is other people's too: no unbounded run can be built."""
+        require_host(self.host)
         if not (1 <= self.seconds <= MAX_SECONDS and 1 <= self.streams <= MAX_STREAMS):
             raise SettingsError(
                 f"an iperf3 run of {self.seconds} s with {self.streams} streams is out of bounds: "
@@ -74,10 +77,10 @@ class Iperf3:
         """
         require_ran(completed, "iperf3")
         report = _object(completed)
-        error = report.get("error")
-        if error or completed.exit_code != 0:
+        said = str(report.get("error") or "")[:300]
+        if said or completed.exit_code != 0:
             raise OutputUnparsable(
-                f"iperf3 did not measure: {error or f'exit status {completed.exit_code}'}",
+                f"iperf3 did not measure: {said or f'exit status {completed.exit_code}'}",
                 raw_text(completed),
             )
         try:
@@ -128,6 +131,6 @@ def _section(of: dict[str, object], name: str) -> dict[str, object]:
 
 def _number(of: dict[str, object], name: str) -> float:
     value = of[name]
-    if not isinstance(value, int | float) or value != value or value in (float("inf"),):
+    if not isinstance(value, int | float) or not math.isfinite(value):
         raise TypeError(f"{name} is no number")
     return float(value)

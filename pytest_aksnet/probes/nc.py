@@ -9,6 +9,7 @@ from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.observation import Connection, ConnectOutcome
 from pytest_aksnet.probes.errno_text import agreed, outcome_of
 from pytest_aksnet.probes.exit_status import raw_text, require_ran
+from pytest_aksnet.probes.target_text import require_host
 
 _SUCCEEDED = re.compile(r"^Connection to (\S+)(?: \(([^)]*)\))? .*succeeded!$", re.M)
 _FAILED = re.compile(r"^nc: connect to .* failed: (.+)$", re.M)
@@ -23,6 +24,10 @@ class Nc:
     host: str
     port: int
     connect_timeout_s: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError for a host that is none."""
+        require_host(self.host)
 
     @property
     def timeout_s(self) -> float:

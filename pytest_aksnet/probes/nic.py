@@ -14,7 +14,8 @@ from pytest_aksnet.model.observation import Interface, NicState
 from pytest_aksnet.probes.exit_status import raw_text, require_ran
 
 # `master` and `device/driver` are links whose last part is the name. Interfaces without a device
-# (veth, bridges) have no ethtool counters of interest, and a node may have hundreds of them.
+# (veth, bridges) have no ethtool counters of interest, and a node may have hundreds of them, which
+# come and go with its pods.
 _SCRIPT = """
 command -v ethtool >/dev/null || exit 127
 last() { target=$(readlink "$1") && echo "${target##*/}"; }
@@ -27,6 +28,7 @@ for path in /sys/class/net/*; do
   echo "mtu $(cat "$path/mtu")"
   echo "rx_packets $(cat "$path/statistics/rx_packets")"
   echo "tx_packets $(cat "$path/statistics/tx_packets")"
+  if ! test -e "$path/address"; then echo gone; continue; fi
   if test -L "$path/device/driver"; then
     ethtool -S "${path##*/}" 2>/dev/null | while read -r name value; do
       case $name in vf_*) echo "counter $name $value" ;; esac
@@ -71,13 +73,15 @@ class Nics:
                 if fields:
                     interfaces.append(_interface(fields, completed))
                 fields = {"interface": value}
+            elif line == "gone" and fields:
+                fields = {}
             elif key in _KEYS and fields:
                 fields[key] = value
             elif key == "counter" and fields and (counter := _COUNTER.fullmatch(value)):
                 of = counters.setdefault(fields["interface"], {})
                 of[counter.group(1)] = int(counter.group(2))
             else:
-                raise OutputUnparsable(f"unknown line {line!r}", raw_text(completed))
+                raise OutputUnparsable(f"unknown line {line[:200]!r}", raw_text(completed))
         return NicState(interfaces=tuple(interfaces), vf_counters=counters)
 
 
@@ -85,7 +89,8 @@ def _interface(fields: dict[str, str], completed: Completed) -> Interface:
     numbers = [fields.get(key, "") for key in ("mtu", "rx_packets", "tx_packets")]
     if not all(_NUMBER.fullmatch(number) for number in numbers) or set(_KEYS) - set(fields):
         raise OutputUnparsable(
-            f"interface {fields['interface']!r} is not described as sysfs does", raw_text(completed)
+            f"interface {fields['interface'][:50]!r} is not described as sysfs does",
+            raw_text(completed),
         )
     mtu, rx_packets, tx_packets = (int(number) for number in numbers)
     return Interface(

@@ -1,8 +1,9 @@
 """The script that runs as the main process of every netshoot pod, and the argv that starts it.
 
-It answers any HTTP request, and any UDP datagram on the same port, with the source address that
-it saw and with its own name. It runs on the Python (3.8 or later) of the image, imports nothing
-of ours, and is process 1 of its container: it stays trivial, and no client can end it.
+It answers any HTTP request, any line `aksnet NONCE` over TCP and any UDP datagram, on the same
+port or ports, with the source address that it saw and with its own name; to a nonce also with the
+nonce and, over UDP, the bytes that came. It runs on the Python (3.8 or later) of the image, imports
+nothing of ours, and is process 1 of its container: it stays trivial, and no client can end it.
 """
 
 PORT = 8080
@@ -10,20 +11,24 @@ PORT = 8080
 SCRIPT = r"""
 import json, os, selectors, signal, socket, struct, sys, time
 
-PORT = int(sys.argv[1])
+PORTS = [int(port) for port in sys.argv[1:]]
 NAME = {"pod": os.environ.get("POD_NAME", ""), "node": os.environ.get("NODE_NAME", "")}
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IP_PKTINFO = 49, 50, 8
-MAX_REQUEST, MAX_OPEN, IDLE_S = 16384, 512, 10
+MAX_REQUEST, MAX_DATAGRAM, MAX_OPEN, BACKLOG, AT_ONCE, IDLE_S = 16384, 65535, 900, 2048, 64, 10
 poll = selectors.DefaultSelector()
 clients = {}
 
 
-def answer(peer):
-    body = dict(NAME, source=peer[0].split("%")[0], source_port=peer[1])
+def answer(peer, **more):
+    body = dict(NAME, source=peer[0].split("%")[0], source_port=peer[1], **more)
     return json.dumps(body).encode() + b"\n"
 
 
-def listen(family, kind, host):
+def nonce(data):
+    return data[7:80].split()[0].decode("ascii", "replace") if data[7:80].strip() else ""
+
+
+def listen(family, kind, host, port):
     sock = socket.socket(family, kind)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
@@ -33,15 +38,21 @@ def listen(family, kind, host):
             sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
         else:
             sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-    sock.bind((host, PORT))
+    sock.bind((host, port))
     if kind == socket.SOCK_STREAM:
-        sock.listen(128)
+        sock.listen(BACKLOG)
     sock.setblocking(False)
     poll.register(sock, selectors.EVENT_READ, accept if kind == socket.SOCK_STREAM else echo)
 
 
 def echo(sock):
-    data, ancillary, _, peer = sock.recvmsg(2048, 256)
+    for _ in range(AT_ONCE):
+        echo_one(sock)
+
+
+def echo_one(sock):
+    data, ancillary, _, peer = sock.recvmsg(MAX_DATAGRAM, 256)
+    more = {"nonce": nonce(data), "received": len(data)} if data[:7] == b"aksnet " else {}
     reply_from = []
     for level, kind, info in ancillary:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
@@ -49,17 +60,17 @@ def echo(sock):
             reply_from.append((level, kind, struct.pack("I4s4s", 0, asked, bytes(4))))
         elif level == socket.IPPROTO_IPV6 and kind == IPV6_PKTINFO:
             reply_from.append((level, kind, info))
-    sock.sendmsg([answer(peer)], reply_from, 0, peer)
+    sock.sendmsg([answer(peer, **more)], reply_from, 0, peer)
 
 
 def accept(sock):
-    client, peer = sock.accept()
-    client.setblocking(False)
-    if len(clients) >= MAX_OPEN:
-        client.close()
-        return
-    clients[client] = [peer, b"", time.monotonic()]
-    poll.register(client, selectors.EVENT_READ, serve)
+    for _ in range(AT_ONCE):
+        client, peer = sock.accept()
+        client.setblocking(False)
+        if len(clients) >= MAX_OPEN:
+            close(next(iter(clients)))  # the oldest: whoever asks at once has long been served
+        clients[client] = [peer, b"", time.monotonic()]
+        poll.register(client, selectors.EVENT_READ, serve)
 
 
 def serve(client):
@@ -67,6 +78,10 @@ def serve(client):
     data = client.recv(4096)
     request += data
     clients[client][1] = request
+    if request[:7] == b"aksnet " and b"\n" in request:
+        client.send(answer(peer, nonce=nonce(request)))
+        close(client)
+        return
     if data and b"\r\n\r\n" not in request and len(request) < MAX_REQUEST:
         return
     if b"\r\n\r\n" in request:
@@ -89,14 +104,15 @@ def end(*_):
 
 signal.signal(signal.SIGTERM, end)
 signal.signal(signal.SIGINT, end)
-listen(socket.AF_INET, socket.SOCK_STREAM, "0.0.0.0")
-listen(socket.AF_INET, socket.SOCK_DGRAM, "0.0.0.0")
-try:
-    listen(socket.AF_INET6, socket.SOCK_STREAM, "::")
-    listen(socket.AF_INET6, socket.SOCK_DGRAM, "::")
-except OSError as no_ipv6:
-    print("IPv4 only: %s" % no_ipv6, flush=True)
-print("reflector on port %d" % PORT, flush=True)
+for port in PORTS:
+    listen(socket.AF_INET, socket.SOCK_STREAM, "0.0.0.0", port)
+    listen(socket.AF_INET, socket.SOCK_DGRAM, "0.0.0.0", port)
+    try:
+        listen(socket.AF_INET6, socket.SOCK_STREAM, "::", port)
+        listen(socket.AF_INET6, socket.SOCK_DGRAM, "::", port)
+    except OSError as no_ipv6:
+        print("IPv4 only: %s" % no_ipv6, flush=True)
+print("reflector on port %s" % ", ".join(map(str, PORTS)), flush=True)
 while True:
     for key, _ in poll.select(5):
         try:
@@ -111,6 +127,9 @@ while True:
 """
 
 
-def argv(port: int = PORT) -> tuple[str, ...]:
-    """The pod's command. POD_NAME and NODE_NAME in its environment are the name it gives."""
-    return ("python3", "-u", "-c", SCRIPT, str(port))
+def argv(*ports: int) -> tuple[str, ...]:
+    """The pod's command; PORT where no port is named.
+
+    POD_NAME and NODE_NAME in its environment are the name it gives.
+    """
+    return ("python3", "-u", "-c", SCRIPT, *map(str, ports or (PORT,)))

@@ -61,6 +61,7 @@ class ExecPeer:
         self.parameters = {key: value for key, value in query if key != "command"}
         self.headers = handler.headers
         self.nonce = self.command[4] if len(self.command) > 4 else ""
+        self.pings = 0
 
     def refuse(
         self, code: int, body: bytes, kind: str = "application/json", **headers: str
@@ -74,18 +75,19 @@ class ExecPeer:
         self._handler.end_headers()
         self._handler.wfile.write(body)
 
-    def accept(self, protocol: str = "v5.channel.k8s.io") -> None:
-        """Switch protocols and send the empty frame that a real server starts with."""
+    def accept(self, protocol: str = "v5.channel.k8s.io", *, greet: bool = True) -> None:
+        """Switch protocols and send the empty frame that a real server starts with (`greet`)."""
         key = self.headers["Sec-WebSocket-Key"]
         accept = base64.b64encode(hashlib.sha1((key + _GUID).encode()).digest()).decode()
         self._handler.wfile.write(
             (
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                 f"Connection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
-                f"Sec-WebSocket-Protocol: {protocol}\r\n\r\n"
+                f"{f'Sec-WebSocket-Protocol: {protocol}' if protocol else 'X: none'}\r\n\r\n"
             ).encode()
         )
-        self.send(1, b"")
+        if greet:
+            self.send(1, b"")
 
     def send(self, channel: int, payload: bytes) -> None:
         """One binary frame."""
@@ -118,20 +120,60 @@ class ExecPeer:
         """The close frame."""
         self._frame(8, struct.pack("!H", code))
 
+    def receive(self) -> tuple[int, bytes] | None:
+        """The client's next frame as (opcode, payload); None where it has gone.
+
+        Pings are answered before, and counted in `pings`.
+        """
+        while (frame := self.next_frame()) is not None and frame[0] == 9:
+            self.pings += 1
+            self.pong(frame[1])
+        return frame
+
+    def pong(self, payload: bytes) -> None:
+        """The answer to a ping."""
+        self._frame(10, payload)
+
+    def next_frame(self) -> tuple[int, bytes] | None:
+        """The client's next frame, pings too."""
+        read = self._handler.rfile.read
+        head = read(2)
+        if len(head) < 2:
+            return None
+        length = head[1] & 0x7F
+        if length >= 126:
+            length = int.from_bytes(read(2 if length == 126 else 8), "big")
+        mask = read(4)
+        masked = int.from_bytes(read(length), "little")
+        pad = int.from_bytes((mask * (length // 4 + 1))[:length], "little")
+        return head[0] & 0x0F, (masked ^ pad).to_bytes(length, "little")
+
+    def raw(self, data: bytes) -> None:
+        """Any bytes."""
+        self._handler.wfile.write(data)
+
     def wait_for_client(self) -> None:
         """Keep the connection open and silent until the client leaves."""
         with contextlib.suppress(OSError):
             while self._handler.connection.recv(4096):
                 pass
 
-    def _frame(self, opcode: int, payload: bytes) -> None:
+    def fragments(self, channel: int, *payloads: bytes) -> None:
+        """One binary message in several frames."""
+        self._frame(2, bytes([channel]) + payloads[0], last=False)
+        for payload in payloads[1:-1]:
+            self._frame(0, payload, last=False)
+        self._frame(0, payloads[-1])
+
+    def _frame(self, opcode: int, payload: bytes, *, last: bool = True) -> None:
         length = len(payload)
+        first = (0x80 if last else 0) | opcode
         if length < 126:
-            head = struct.pack("!BB", 0x80 | opcode, length)
+            head = struct.pack("!BB", first, length)
         elif length < 65536:
-            head = struct.pack("!BBH", 0x80 | opcode, 126, length)
+            head = struct.pack("!BBH", first, 126, length)
         else:
-            head = struct.pack("!BBQ", 0x80 | opcode, 127, length)
+            head = struct.pack("!BBQ", first, 127, length)
         self._handler.wfile.write(head + payload)
 
 
@@ -205,6 +247,11 @@ class ScriptedApi:
             self.exec_peers.append(peer)
             play = self.execs.pop(0) if len(self.execs) > 1 else self.execs[0]
         play(peer)
+        # A socket that is closed with unread bytes in it takes back what it has sent.
+        with contextlib.suppress(OSError):
+            handler.connection.settimeout(1.0)
+            handler.connection.shutdown(socket.SHUT_WR)
+            peer.wait_for_client()
 
     def _rest(self, handler: BaseHTTPRequestHandler, request: Request) -> None:
         with self._lock:

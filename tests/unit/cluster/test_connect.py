@@ -367,6 +367,41 @@ def test_an_expired_token_is_renewed_once(
     cluster.close()
 
 
+def test_repeated_requests_are_counted_by_cause(api: ScriptedApi, cluster: Cluster) -> None:
+    code, body = status(429, "TooManyRequests", "later")
+    api.answer("GET", PODS, (code, body, {"Retry-After": "0"}), status(503, "x", "y"), (200, {}))
+    cluster.rest.get(PODS)
+    lost = [True]
+    api.routes["GET", PODS] = lambda request: None if lost and lost.pop() else (200, {})
+    cluster.rest.get(PODS)
+    assert cluster.rest.retries.counts() == {"http 429": 1, "http 503": 1, "not reached": 1}
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_not_asked_again(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    code, body = status(429, "TooManyRequests", "later")
+    api.answer("GET", PODS, (code, body, {"Retry-After": "60"}))
+    with pytest.raises(ApiRefused) as error:
+        cluster.rest.get(PODS)
+    assert error.value.retry_after_s == 60
+    assert len(api.sent("GET", PODS)) == 1
+
+
+def test_a_list_whose_next_page_has_expired_is_read_as_one(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    def route(request: Request) -> tuple[int, Json]:
+        if "continue" in request.query:
+            return status(410, "Expired", "the provided continue parameter is too old")
+        if "limit" in request.query:
+            return 200, {"metadata": {"continue": "more"}, "items": [{"n": 1}]}
+        return 200, {"metadata": {}, "items": [{"n": 1}, {"n": 2}]}
+
+    api.routes["GET", PODS] = route
+    assert cluster.rest.items(PODS) == [{"n": 1}, {"n": 2}]
+
+
 def test_a_watch_gives_events_and_ends(api: ScriptedApi, cluster: Cluster) -> None:
     api.watches[PODS] = lambda request: iter(
         [{"type": "ADDED", "object": {"n": 1}}, {"type": "MODIFIED", "object": {"n": 2}}]

@@ -1,9 +1,12 @@
 """The envelope around a command, run by real shells; and how its end mark is read."""
 
+import contextlib
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -30,12 +33,22 @@ def shell(request: pytest.FixtureRequest) -> Sequence[str]:
 
 
 class Running:
-    """A wrapped command whose standard input is open, as it is in an exec stream."""
+    """A wrapped command whose standard input is open, as it is in an exec stream.
 
-    def __init__(self, shell: Sequence[str], argv: Sequence[str]) -> None:
+    It has a session of its own, by which all its processes can be found.
+    """
+
+    def __init__(
+        self, shell: Sequence[str], argv: Sequence[str], seconds: int = 60, stdin: bytes = b""
+    ) -> None:
         pipe = subprocess.PIPE
-        words = [*shell, *wrap(argv, NONCE)[1:]]
-        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe)
+        words = [*shell, *wrap(argv, NONCE, seconds=seconds, stdin_bytes=len(stdin))[1:]]
+        self.process = subprocess.Popen(
+            words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(stdin)
+        self.process.stdin.flush()
 
     def leave(self) -> None:
         """Close standard input, as a client that leaves does."""
@@ -48,6 +61,16 @@ class Running:
         assert self.process.stderr is not None
         out, err = self.process.stdout.read(), self.process.stderr.read()
         return self.process.wait(10), out, err
+
+    def left_over(self) -> list[str]:
+        """The command lines of processes that are still there, or that nobody has reaped."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                pid = int(entry.name)
+                if pid != self.process.pid and os.getsid(pid) == self.process.pid:
+                    found.append((entry / "cmdline").read_text() or "zombie")
+        return found
 
 
 @pytest.fixture
@@ -91,8 +114,47 @@ def test_a_client_that_leaves_ends_the_command(shell: Sequence[str], start: list
     start.append(Running(shell, ["sleep", "60"]))
     start[0].leave()
     started = time.monotonic()
-    assert start[0].end()[0] == 143
+    exit_code, out, err = start[0].end()
+    assert exit_code == 143
     assert time.monotonic() - started < 30
+    assert (out, err) == (b"", b"")  # no mark: it has not come to an end of its own
+    assert start[0].left_over() == []
+
+
+def test_the_time_ends_the_command_though_no_client_leaves(
+    shell: Sequence[str], start: list[Running]
+) -> None:
+    start.append(Running(shell, ["sh", "-c", "echo up; exec sleep 60"], seconds=1))
+    exit_code, out, err = start[0].end()
+    assert (exit_code, out, err) == (143, b"up\n", b"")
+    assert start[0].left_over() == []
+
+
+@pytest.mark.parametrize("argv", [["true"], ["sleep", "0.05"]], ids=" ".join)
+@pytest.mark.parametrize("stdin", [b"", b"x"], ids=["no-input", "input"])
+def test_a_command_that_ends_leaves_no_process(
+    shell: Sequence[str], start: list[Running], argv: list[str], stdin: bytes
+) -> None:
+    for _ in range(10):
+        start.append(Running(shell, argv, stdin=stdin))
+    for running in start:
+        exit_code, out, _ = running.end()
+        assert (exit_code, open_envelope(out, NONCE)) == (0, (b"", 0))
+        assert running.left_over() == []
+
+
+def test_a_command_reads_just_its_input(shell: Sequence[str], start: list[Running]) -> None:
+    data = bytes(range(256)) * 100
+    start.append(Running(shell, ["cat"], stdin=data))
+    exit_code, out, _ = start[0].end()  # although standard input stays open, as with v4
+    assert (exit_code, open_envelope(out, NONCE)) == (0, (data, 0))
+
+
+def test_the_time_ends_a_command_with_input_too(shell: Sequence[str], start: list[Running]) -> None:
+    start.append(Running(shell, ["sh", "-c", "cat; exec sleep 60"], seconds=1, stdin=b"in\n"))
+    exit_code, out, _ = start[0].end()
+    assert (exit_code, out) == (143, b"in\n")
+    assert start[0].left_over() == []
 
 
 def test_a_command_that_ignores_the_first_signal_ends_too(

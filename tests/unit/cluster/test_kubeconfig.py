@@ -156,9 +156,10 @@ def test_a_token_file_is_found_from_the_kubeconfig_and_read_again(
     credentials = load_access(path, None, {}).credentials
     assert isinstance(credentials, TokenFile)
     assert credentials.authorization() == "Bearer one"
-    assert credentials.renew() is False
+    assert credentials.at_hand() == "Bearer one"
+    assert credentials.renew("Bearer one") is False
     (tmp_path / "token").write_text("two", encoding="ascii")
-    assert credentials.renew() is True
+    assert credentials.renew("Bearer one") is True
     assert credentials.authorization() == "Bearer two"
 
 
@@ -195,7 +196,11 @@ def test_a_credential_plugin_is_run_once_and_again_when_its_token_expires(
     assert isinstance(credentials, ExecPlugin)
     assert credentials.authorization() == "Bearer t2"
     assert credentials.authorization() == "Bearer t2"
-    assert credentials.renew() is True
+    assert credentials.at_hand() == "Bearer t2"
+    assert credentials.renew("Bearer t1") is True  # somebody has renewed that one already
+    assert credentials.authorization() == "Bearer t2"
+    assert credentials.renew("Bearer t2") is True
+    assert credentials.at_hand() is None
     assert credentials.authorization() == "Bearer t3"
 
 

@@ -237,6 +237,23 @@ def test_a_node_is_left_out_for_a_reason(changes: dict[str, Any], reason: str) -
     assert bool(why_left_out(node("n", **changes))) == bool(reason)
 
 
+def test_a_taint_is_left_out_with_the_option_that_tolerates_it() -> None:
+    sku = node("n", spec=taint("sku", value="gpu"))
+    assert "(--aksnet-tolerate=sku=gpu uses it)" in why_left_out(sku)
+    pressure = node("n", spec=taint("node.kubernetes.io/memory-pressure"))
+    assert "--aksnet-tolerate" not in why_left_out(pressure)
+    given = [{"key": "sku", "operator": "Equal", "value": "gpu"}]
+    assert why_left_out(sku, given) == ""
+
+
+def test_the_images_that_a_kubelet_lists_are_kept(api: ScriptedApi, cluster: Cluster) -> None:
+    having, lacking = node("a"), node("b")
+    having["status"]["images"] = [{"names": ["docker.io/x@sha256:1", "docker.io/x:1"]}, {}]
+    api.answer("GET", "/api/v1/nodes", (200, {"metadata": {}, "items": [having, lacking]}))
+    found = read_nodes(cluster).images
+    assert found == {"a": {"docker.io/x@sha256:1", "docker.io/x:1"}, "b": frozenset()}
+
+
 def test_nodes_are_sorted_and_every_pool_is_seen(api: ScriptedApi, cluster: Cluster) -> None:
     def of(pool: str) -> dict[str, Any]:
         return {

@@ -6,15 +6,23 @@ from typing import Any
 
 import pytest
 
+from pytest_aksnet.cluster import pod_start
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.pod_progress import progress
+from pytest_aksnet.cluster.pods import delete_pods, list_pods
 from pytest_aksnet.cluster.probe_pod_manifest import (
     ProbePodRequest,
     Readiness,
     pod_manifest,
 )
-from pytest_aksnet.cluster.probe_pods import delete_pods, list_pods, start_pods
-from pytest_aksnet.model.errors import EnvironmentProblem, ToolMissing
+from pytest_aksnet.cluster.probe_pods import start_each, start_pods
+from pytest_aksnet.model.errors import (
+    AksnetError,
+    EnvironmentProblem,
+    ImageRefused,
+    ToolMissing,
+)
+from pytest_aksnet.model.peers import PodRef
 from tests.unit.cluster.scripted_api import Json, Request, ScriptedApi, status
 
 PODS = "/api/v1/namespaces/ns/pods"
@@ -119,7 +127,6 @@ def waiting(reason: str, said: str) -> Json:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (waiting("ErrImagePull", "no such host"), "ErrImagePull: no such host"),
         (waiting("InvalidImageName", "bad"), "InvalidImageName"),
         (
             {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"},
@@ -150,6 +157,52 @@ def test_what_cannot_get_better_fails_at_once_and_leaves_nothing(
     assert sorted(pods.deleted) == ["a", "b"]
 
 
+def test_an_image_that_cannot_be_pulled_is_tried_by_two_pods(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    no_image = [waiting("ErrImagePull", "no such host")]
+    pods = Pods(api, {"a": no_image})
+    assert [pod.name for pod in start_pods(cluster, [request("a")])] == ["a-again"]
+    pods.states["a-again"] = no_image
+    with pytest.raises(ImageRefused, match="ErrImagePull: no such host"):
+        start_pods(cluster, [request("a")])
+    assert not pods.created
+
+
+def test_each_pod_of_many_ends_for_itself(api: ScriptedApi, cluster: Cluster) -> None:
+    no_image = [waiting("ErrImagePull", "not found")]
+    pods = Pods(api, {"b": no_image, "b-again": no_image, "c": [{}, {}, READY]})
+    ended: dict[int, PodRef | AksnetError] = {}
+    requests = [request(name) for name in "abc"]
+    start_each(cluster, requests, lambda number, outcome: ended.update({number: outcome}))
+    assert sorted(ended) == [0, 1, 2]
+    assert [one.name for _, one in sorted(ended.items()) if isinstance(one, PodRef)] == ["a", "c"]
+    refused = ended[1]
+    assert isinstance(refused, ImageRefused)
+    assert "ErrImagePull: not found" in str(refused)
+    assert sorted(pods.created) == ["a", "c"]
+
+
+def test_pods_that_are_not_admitted_do_not_stop_the_others(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    pods = Pods(api, {})
+    create = api.routes["POST", PODS]
+
+    def only_a(asked: Request) -> Any:
+        if asked.body["metadata"]["name"] != "a":
+            return status(403, "Forbidden", "a policy says no")
+        return create(asked)
+
+    api.routes["POST", PODS] = only_a
+    ended: dict[int, PodRef | AksnetError] = {}
+    requests = [request(name) for name in "ab"]
+    start_each(cluster, requests, lambda number, outcome: ended.update({number: outcome}))
+    assert isinstance(ended[0], PodRef)
+    assert "a policy says no" in str(ended[1])
+    assert not pods.deleted
+
+
 def unschedulable(said: str) -> Json:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
     return {"phase": "Pending", "conditions": [{**condition, "message": said}]}
@@ -178,7 +231,7 @@ def test_an_image_without_the_main_process_lacks_a_tool(
 def test_a_full_node_is_given_a_moment_then_named(
     api: ScriptedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_aksnet.cluster.probe_pods.UNSCHEDULABLE_GRACE_S", 0.3)
+    monkeypatch.setattr("pytest_aksnet.cluster.pod_start.UNSCHEDULABLE_GRACE_S", 0.3)
     Pods(api, {"a": [unschedulable("1 Insufficient cpu")]})
     with pytest.raises(EnvironmentProblem, match="Unschedulable: 1 Insufficient cpu"):
         start_pods(cluster, [request("a")])
@@ -217,7 +270,7 @@ def test_the_only_port_may_become_free_in_a_moment(api: ScriptedApi, cluster: Cl
 def test_ports_that_are_all_taken_end_in_an_error(
     api: ScriptedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_aksnet.cluster.probe_pods.UNSCHEDULABLE_GRACE_S", 0.1)
+    monkeypatch.setattr("pytest_aksnet.cluster.pod_start.UNSCHEDULABLE_GRACE_S", 0.1)
     taken = unschedulable("node(s) didn't have free ports for the requested pod ports")
     Pods(api, {"a": [taken], "a-p9001": [taken]})
     wanted = request("a", host_network=True, port=9000, host_port_choices=(9001,))
@@ -254,21 +307,31 @@ def test_a_pod_that_somebody_deletes_is_noticed(api: ScriptedApi, cluster: Clust
         start_pods(cluster, [request("a")])
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        'pods "a" is forbidden: violates PodSecurity "baseline:latest": host namespaces',
-        'pods "a" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1',
-    ],
-)
 def test_a_pod_that_is_not_admitted_fails_in_the_servers_words(
-    api: ScriptedApi, cluster: Cluster, said: str
+    api: ScriptedApi, cluster: Cluster
 ) -> None:
+    said = 'pods "a" is forbidden: violates PodSecurity "baseline:latest": host namespaces'
     api.answer("POST", PODS, status(403, "Forbidden", said))
     with pytest.raises(EnvironmentProblem) as error:
         start_pods(cluster, [request("a")])
     assert said in str(error.value)
     assert len(api.sent("POST", PODS)) == 1
+
+
+def test_a_quota_that_is_full_for_a_moment_is_waited_for(
+    api: ScriptedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pods = Pods(api, {})
+    create = api.routes["POST", PODS]
+    said = 'pods "a" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: 1'
+    refusals = [status(403, "Forbidden", said)] * 2
+    api.routes["POST", PODS] = lambda asked: refusals.pop() if refusals else create(asked)
+    start_pods(cluster, [request("a")])
+    assert sorted(pods.created) == ["a"]
+    monkeypatch.setattr(pod_start, "UNSCHEDULABLE_GRACE_S", 0.1)
+    api.answer("POST", PODS, status(403, "Forbidden", said))
+    with pytest.raises(EnvironmentProblem, match="exceeded quota: q"):
+        start_pods(cluster, [request("b")])
 
 
 def test_a_new_namespace_gets_its_service_account_a_moment_later(

@@ -2,16 +2,20 @@
 
 import datetime
 import re
+import threading
 
 import pytest
 
 from pytest_aksnet.cluster.connect import Cluster
-from pytest_aksnet.cluster.scope import RunScope, cleanup_stale, new_run_id
+from pytest_aksnet.cluster.scope import RunScope, new_run_id
 from pytest_aksnet.model.errors import EnvironmentProblem
-from tests.unit.cluster.scripted_api import Json, Request, ScriptedApi, status
+from tests.unit.cluster.scripted_api import Answer, Json, Request, ScriptedApi, status
 
 NAMESPACES = "/api/v1/namespaces"
 NOW = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
+
+
+OF_A_RUN = {"aksnet.io/created": "2020-01-01T00:00:00+00:00", "aksnet.io/owner": "me@here"}
 
 
 class Namespaces:
@@ -24,9 +28,9 @@ class Namespaces:
         api.routes["POST", NAMESPACES] = self._create
         api.routes["GET", NAMESPACES] = self._list
 
-    def add(self, name: str, labels: dict[str, str], annotations: dict[str, str]) -> None:
+    def add(self, name: str, labels: dict[str, str]) -> None:
         """A namespace that is there already."""
-        self._put({"metadata": {"name": name, "labels": labels, "annotations": annotations}})
+        self._put({"metadata": {"name": name, "labels": labels, "annotations": OF_A_RUN}})
 
     def _put(self, manifest: Json) -> None:
         name = manifest["metadata"]["name"]
@@ -128,8 +132,8 @@ def test_workers_have_namespaces_of_their_own_that_the_run_removes(
 def test_closing_touches_no_other_run(api: ScriptedApi, cluster: Cluster) -> None:
     namespaces = Namespaces(api)
     ours = {"app.kubernetes.io/managed-by": "pytest-aksnet"}
-    namespaces.add("aksnet-other", {**ours, "aksnet.io/run": "r2"}, {})
-    namespaces.add("aksnet-r1-lookalike", {"aksnet.io/run": "r1"}, {})
+    namespaces.add("aksnet-other", {**ours, "aksnet.io/run": "r2"})
+    namespaces.add("aksnet-r1-lookalike", {"aksnet.io/run": "r1"})
     scope = RunScope(cluster, run_id="r1", host_network=False)
     scope.namespace()
     assert scope.close().removed == ("aksnet-r1",)
@@ -147,14 +151,87 @@ def test_a_namespace_that_stays_is_named_with_its_reason(
     assert "pods. has 1 resource instances" in closed.left["aksnet-r1"]
 
 
-def test_a_lost_api_server_at_the_end_is_told_not_raised(
-    api: ScriptedApi, cluster: Cluster
-) -> None:
+def test_what_a_lost_api_server_leaves_is_named(api: ScriptedApi, cluster: Cluster) -> None:
     Namespaces(api)
     scope = RunScope(cluster, run_id="r1", host_network=False)
     scope.namespace()
+    scope.new_namespace()
     api.routes["GET", NAMESPACES] = lambda request: None
-    assert "does not answer" in scope.close().left["run r1"]
+    left = scope.close(timeout_s=0.5).left
+    by_label = "run r1 (kubectl get namespaces --selector=aksnet.io/run=r1)"
+    assert set(left) == {by_label, "aksnet-r1", "aksnet-r1-1"}
+    assert all("answer" in why for why in left.values())
+
+
+def test_an_api_server_that_is_away_for_a_moment_is_waited_for(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    namespaces = Namespaces(api)
+    scope = RunScope(cluster, run_id="r1", host_network=False)
+    scope.namespace()
+    listed, refusals = api.routes["GET", NAMESPACES], iter(range(12))
+
+    def away(request: Request) -> Answer | None:
+        return listed(request) if next(refusals, None) is None else None
+
+    api.routes["GET", NAMESPACES] = away
+    assert scope.close().removed == ("aksnet-r1",)
+    assert not namespaces.there
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_what_an_overloaded_api_server_refuses_is_asked_again(
+    api: ScriptedApi, cluster: Cluster, code: int
+) -> None:
+    namespaces = Namespaces(api)
+    scope = RunScope(cluster, run_id="r1", host_network=False)
+    scope.namespace()
+    path = f"{NAMESPACES}/aksnet-r1"
+    delete, refusals = api.routes["DELETE", path], iter(range(4))
+
+    def refuse(request: Request) -> Answer | None:
+        if next(refusals, None) is None:
+            return delete(request)
+        return *status(code, "TooManyRequests", "later"), {"Retry-After": "0"}
+
+    api.routes["DELETE", path] = refuse
+    assert scope.close().removed == ("aksnet-r1",)
+    assert not namespaces.there
+
+
+def test_what_may_not_be_deleted_is_named_at_once(api: ScriptedApi, cluster: Cluster) -> None:
+    Namespaces(api)
+    scope = RunScope(cluster, run_id="r1", host_network=False)
+    scope.namespace()
+    refusal = status(403, "Forbidden", "you may not delete namespaces")
+    api.answer("DELETE", f"{NAMESPACES}/aksnet-r1", refusal)
+    assert "you may not delete" in scope.close().left["aksnet-r1"]
+
+
+def test_who_may_not_list_removes_what_it_has_made(api: ScriptedApi, cluster: Cluster) -> None:
+    namespaces = Namespaces(api)
+    scope = RunScope(cluster, run_id="r1", host_network=False)
+    scope.namespace()
+    api.answer("GET", NAMESPACES, status(403, "Forbidden", "you may not list namespaces"))
+    closed = scope.close()
+    assert closed.removed == ("aksnet-r1",)
+    assert "you may not list" in closed.left["namespaces of run r1"]
+    assert not namespaces.there
+
+
+def test_an_interruption_ends_the_waiting_and_names_what_is_left(
+    api: ScriptedApi, cluster: Cluster
+) -> None:
+    Namespaces(api, stuck=("aksnet-r1",))
+    scope = RunScope(cluster, run_id="r1", host_network=False)
+    scope.namespace()
+    hurry = threading.Event()
+    timer = threading.Timer(0.5, hurry.set)
+    timer.start()
+    left = scope.close(hurry=hurry).left
+    timer.join()
+    assert "interrupted" in left["aksnet-r1"]
+    assert "pods. has 1 resource instances" in left["aksnet-r1"]
 
 
 def test_a_namespace_that_may_not_be_created_is_one_line(
@@ -167,41 +244,6 @@ def test_a_namespace_that_may_not_be_created_is_one_line(
     assert said in str(error.value)
     assert "--aksnet-context" in str(error.value)
     assert "\n" not in str(error.value)
-
-
-def test_cleanup_removes_only_what_is_ours_and_old(api: ScriptedApi, cluster: Cluster) -> None:
-    namespaces = Namespaces(api)
-    ours = {"app.kubernetes.io/managed-by": "pytest-aksnet", "aksnet.io/run": "r"}
-
-    def created(hours_ago: float) -> dict[str, str]:
-        moment = NOW - datetime.timedelta(hours=hours_ago)
-        return {"aksnet.io/created": moment.isoformat()}
-
-    namespaces.add("old", ours, created(5))
-    namespaces.add("young", ours, created(1))
-    namespaces.add("undated", ours, {})
-    namespaces.add("garbled", ours, {"aksnet.io/created": "yesterday"})
-    namespaces.add("naive", ours, {"aksnet.io/created": "2020-01-01T00:00:00"})
-    namespaces.add("foreign", {"app.kubernetes.io/managed-by": "Helm"}, created(9))
-    namespaces.add("no-run", {"app.kubernetes.io/managed-by": "pytest-aksnet"}, created(9))
-    cleanup = cleanup_stale(cluster, older_than_s=4 * 3600, now=NOW)
-    assert cleanup.removed == ("old",)
-    assert sorted(cleanup.kept) == ["garbled", "naive", "undated", "young"]
-    assert "old" not in namespaces.there
-    assert len(namespaces.there) == 6
-
-
-def test_cleanup_removes_what_is_young_but_whose_process_has_ended(
-    api: ScriptedApi, cluster: Cluster
-) -> None:
-    namespaces = Namespaces(api)
-    RunScope(cluster, run_id="lives", host_network=False).namespace()
-    metadata = namespaces.there["aksnet-lives"]["metadata"]
-    machine, pid, begun = metadata["annotations"]["aksnet.io/process"].split("/")
-    killed = {**metadata["annotations"], "aksnet.io/process": f"{machine}/{pid}/{int(begun) - 1}"}
-    namespaces.add("killed", metadata["labels"], killed)
-    cleanup = cleanup_stale(cluster, older_than_s=4 * 3600)
-    assert (cleanup.removed, cleanup.kept) == (("killed",), ("aksnet-lives",))
 
 
 def test_names_are_unique_dns_labels(cluster: Cluster) -> None:

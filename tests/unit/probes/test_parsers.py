@@ -190,6 +190,15 @@ def test_nic_list_that_is_cut_is_unparsable() -> None:
         Nics().parse(completed(0, whole[: whole.rindex("end")]))
 
 
+def test_nic_of_a_pod_that_ends_meanwhile_is_left_out() -> None:
+    whole = scripted.nics(packets=10).stdout
+    leaving = "interface azv1\naddress \ndriver \nmaster \nmtu \nrx_packets \ntx_packets \n"
+    without = Nics().parse(completed(0, f"{leaving}gone\n{whole}"))
+    assert without == Nics().parse(completed(0, whole))
+    with pytest.raises(OutputUnparsable, match="azv1"):
+        Nics().parse(completed(0, leaving + whole))
+
+
 def test_nic_counters_belong_to_their_interface() -> None:
     state = Nics().parse(of(scripted.nics(packets=10, through=8)))
     assert state.vf_counters == {"eth0": {"vf_rx_packets": 4, "vf_tx_packets": 4}}

@@ -11,7 +11,8 @@ from pytest_aksnet.probes import reflector
 
 # Runs in a network namespace of its own; prints what each way of asking was answered.
 _DRIVER = r"""
-import json, os, signal, socket, subprocess, sys, time, urllib.request
+import json, os, resource, signal, socket, subprocess, sys, time, urllib.request
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 argv = json.loads(sys.argv[1])
 server = subprocess.Popen([sys.executable, *argv[1:]], stdout=subprocess.PIPE,
@@ -22,9 +23,14 @@ seen = {}
 def http(host):
     return json.load(urllib.request.urlopen("http://%s:8080/any/path" % host, timeout=3))
 
-def udp(family, host):
+def tcp(host, port):
+    with socket.create_connection((host, port), timeout=3) as s:
+        s.sendall(b"aksnet n0nce\n")
+        return json.loads(s.makefile().read())
+
+def udp(family, host, port=8080, data=b"hello"):
     s = socket.socket(family, socket.SOCK_DGRAM); s.settimeout(3)
-    s.sendto(b"hello", (host, 8080))
+    s.sendto(data, (host, port))
     body, peer = s.recvfrom(2048)
     return [json.loads(body), peer[0]]
 
@@ -38,7 +44,11 @@ seen["http6"] = http("[::1]")
 seen["udp4"] = udp(socket.AF_INET, "127.0.0.1")
 seen["udp4_second_address"] = udp(socket.AF_INET, "127.0.0.2")
 seen["udp6"] = udp(socket.AF_INET6, "::1")
-kept = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(100)]
+seen["nonce"] = [tcp("127.0.0.1", 8080), tcp("::1", 8081),
+                 udp(socket.AF_INET, "127.0.0.1", 8081, b"aksnet n0nce " + b"." * 9000)[0],
+                 udp(socket.AF_INET, "127.0.0.1", 8080, b"aksnet \xff\xfe \n")[0],
+                 udp(socket.AF_INET, "127.0.0.1", 8080, b"aksnet \n")[0]]
+kept = [socket.create_connection(("127.0.0.1", 8080)) for _ in range(950)]
 seen["http_among_idle"] = http("127.0.0.1")
 server.send_signal(signal.SIGTERM)
 seen["exit"] = server.wait(3)
@@ -52,7 +62,7 @@ def seen() -> dict[str, object]:
         pytest.skip("this machine allows no user namespaces")
     done = subprocess.run(
         [
-            "unshare", "-rn", sys.executable, "-c", _DRIVER, json.dumps(reflector.argv(8080)),
+            "unshare", "-rn", sys.executable, "-c", _DRIVER, json.dumps(reflector.argv(8080, 8081)),
         ],
         capture_output=True,
         text=True,
@@ -87,6 +97,18 @@ def test_udp_is_answered_from_the_address_that_was_asked(
     assert isinstance(answer, list)
     assert answer[0]["pod"] == "web-0"
     assert answer[1] == asked
+
+
+def test_a_nonce_is_echoed_over_both_protocols_and_ports(seen: dict[str, object]) -> None:
+    answers = seen["nonce"]
+    assert isinstance(answers, list)
+    over_tcp, over_tcp6, over_udp, odd, empty = answers
+    for answer in (over_tcp, over_tcp6, over_udp):
+        assert (answer["nonce"], answer["pod"], answer["node"]) == ("n0nce", "web-0", "node-a")
+    assert over_tcp6["source"] == "::1"
+    assert over_udp["received"] == 9013
+    assert odd["nonce"] == "\ufffd\ufffd"
+    assert empty["nonce"] == ""
 
 
 def test_it_ends_at_once_when_told_to(seen: dict[str, object]) -> None:
