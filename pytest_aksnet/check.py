@@ -24,16 +24,19 @@ from pytest_aksnet.model.errors import (
 from pytest_aksnet.model.execution import Completed, Execution, Executor, NotCompleted, Reason
 from pytest_aksnet.model.observation import Connection, ConnectOutcome, Observation
 from pytest_aksnet.model.peers import PodRef
+from pytest_aksnet.model.probing import Prober
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.record import Attempt, Recorder
 from pytest_aksnet.model.site import Site
 from pytest_aksnet.model.verdict import Outcome, Verdict
 from pytest_aksnet.model.view import ClusterView
+from pytest_aksnet.report.redaction import one_line
 
 Seen = TypeVar("Seen", bound=Observation)
 Seen_co = TypeVar("Seen_co", bound=Observation, covariant=True)
 
 _LOST_LOOKS = 3
+_LONGEST_SENTENCE = 4000  # an answer may hold thousands of addresses
 _SLOW_PATH = 5  # a silent peer is waited for this many times longer than the slowest answer took
 
 
@@ -113,6 +116,7 @@ class Engine:
         view: ClusterView,
         *,
         pacing: Pacing | None = None,
+        prober: Prober | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -121,10 +125,23 @@ class Engine:
         self.view = view
         self.pacing = pacing or Pacing()
         self._executor = executor
-        self._recorder = recorder
+        self.recorder = recorder
+        self._prober = prober
         self._clock = clock
         self._sleep = sleep
         self._connected: set[tuple[str, str, str, int]] = set()
+        self._pods: dict[PodRef, None] = {}
+
+    @property
+    def prober(self) -> Prober:
+        """The door to the agents in pods, for many looks at once."""
+        if self._prober is None:
+            raise RuntimeError("this engine was made without a prober")
+        return self._prober
+
+    def command_line(self, pod: PodRef, argv: Sequence[str]) -> str:
+        """The kubectl command that repeats a look by hand."""
+        return self._executor.command_line(pod, argv)
 
     def was_connected(self, pod: PodRef, host: str, port: int) -> bool:
         """Whether this test has seen `pod` connect to `host:port` over TCP: the allow twin."""
@@ -149,7 +166,7 @@ class Engine:
             verdict = Verdict(outcome=Outcome.INCONCLUSIVE, sentence=str(lost))
             raise
         finally:
-            self._recorder.attempt(
+            self.recorder.attempt(
                 Attempt(
                     role=role,
                     source=f"{pod.namespace}/{pod.name}",
@@ -191,7 +208,7 @@ class Engine:
                     return look.observation
                 continue
             run.streak = 0
-            if run.over(look):
+            if look is not None and run.over(look):
                 self._conclude(run, look, diagnose)
             run.pause()
 
@@ -230,7 +247,7 @@ class Engine:
                     return look.observation
                 continue
             run.streak = 0
-            if run.over(look):
+            if look is not None and run.over(look):
                 self._conclude(run, look, diagnose)
             run.pause()
 
@@ -262,6 +279,23 @@ class Engine:
         neutral = Verdict(outcome=Outcome.INCONCLUSIVE, sentence="looked at to find the cause")
         return self.look(pod, probe, lambda _: neutral, role="diagnosis").observation
 
+    def uses(self, pod: PodRef) -> None:
+        """Tell that this test looks from or at a pod of the run."""
+        self._pods[pod] = None
+
+    def fail(self, message: str) -> NoReturn:
+        """End the check as failed, unless a pod that it uses has ended: then nothing is proven.
+
+        Raises ConformanceFailure, ControlFailed, or EnvironmentProblem where that cannot be asked.
+        """
+        for pod in self._pods:
+            if ended := self.view.ended(pod):
+                raise ControlFailed(
+                    f"{one_line(ended, _LONGEST_SENTENCE)}, which this check uses, so what was "
+                    f"seen proves nothing: {message}"
+                )
+        raise ConformanceFailure(message)
+
     def now(self) -> float:
         """Seconds on the engine's clock."""
         return self._clock()
@@ -278,36 +312,35 @@ class Engine:
 
     def _note_convergence(self, run: "_Run[Seen]") -> None:
         if run.bad_looks:
-            self._recorder.diagnosis(
+            self.recorder.diagnosis(
                 f"as expected after {run.elapsed():.1f} s and {run.looks} looks, not at first"
             )
 
     def _conclude(
-        self, run: "_Run[Seen]", look: Look[Seen] | None, diagnose: Diagnose[Seen] | None
+        self, run: "_Run[Seen]", look: Look[Seen], diagnose: Diagnose[Seen] | None
     ) -> NoReturn:
-        if look is None:
-            raise run.last_loss()
         where = f"pod {run.pod.namespace}/{run.pod.name} on node {run.pod.node}"
-        lines = [look.verdict.sentence]
+        lines = [one_line(look.verdict.sentence, _LONGEST_SENTENCE)]
         if look.verdict.source:
             lines.append(f"promised by: {look.verdict.source}")
         lines.append(f"seen from: {where}, {run.looks} looks in {run.elapsed():.1f} s")
         failed = look.verdict.outcome is Outcome.FAIL
         if failed and diagnose is not None:
-            cause = self._diagnosis(diagnose, look.observation)
+            cause = self.diagnosis(functools.partial(diagnose, look.observation))
             if cause:
-                self._recorder.diagnosis(cause)
-                lines.append(f"diagnosis: {cause}")
+                self.recorder.diagnosis(cause)
+                lines.append(f"diagnosis: {one_line(cause, _LONGEST_SENTENCE)}")
         lines.append(f"repeat with: {look.command_line}")
-        lines.append(f"evidence: {self._recorder.location()}")
+        lines.append(f"evidence: {self.recorder.location()}")
         message = "\n  ".join(lines)
         if failed:
-            raise ConformanceFailure(message)
+            self.fail(message)
         raise ControlFailed(message)
 
-    def _diagnosis(self, diagnose: Diagnose[Seen], seen: Seen) -> str:
+    def diagnosis(self, diagnose: Callable[[], str]) -> str:
+        """What a diagnosis of a failure says, or why it could not look."""
         try:
-            return diagnose(seen)
+            return diagnose()
         except (Inconclusive, EnvironmentProblem) as blind:
             return f"none, as the diagnosis itself could not look ({_first_line(blind)})"
 
@@ -334,7 +367,8 @@ class _Run(Generic[Seen]):
         self._engine = engine
         self._patience = patience_s
         self._started = engine.now()
-        self._losses: list[Inconclusive] = []
+        self._losses = 0
+        self._lost_s = 0.0
         self._pause_s = engine.pacing.first_pause_s
 
     def elapsed(self) -> float:
@@ -344,34 +378,32 @@ class _Run(Generic[Seen]):
     def attempt(self, look: Callable[[], Look[Seen]]) -> Look[Seen] | None:
         """One look, or None where it did not complete and another one is worth a try."""
         self.looks += 1
+        begun = self._engine.now()
         try:
             done = look()
         except (ToolMissing, FactUnknown):
             raise  # another look would say the same
         except Inconclusive as lost:
-            self._losses.append(lost)
-            if len(self._losses) >= _LOST_LOOKS or (isinstance(lost, _Lost) and lost.final):
+            self._losses += 1
+            self._lost_s += self._engine.now() - begun
+            if self._losses >= _LOST_LOOKS or (isinstance(lost, _Lost) and lost.final):
                 raise
             return None
         self.bad_looks += done.verdict.outcome is not Outcome.PASS
         return done
 
-    def over(self, look: Look[Seen] | None) -> bool:
-        """Whether the patience is over; the last observation may change how long it is."""
-        if callable(self._patience):
-            patience = self._patience(look.observation) if look else self._engine.pacing.patience_s
-        else:
-            patience = self._patience
-        return self.elapsed() >= patience
+    def over(self, look: Look[Seen]) -> bool:
+        """Whether the patience is over; the last observation may change how long it is.
+
+        The time of looks that did not complete does not count: the network had no say in it.
+        """
+        patience = self._patience(look.observation) if callable(self._patience) else self._patience
+        return self.elapsed() - self._lost_s >= patience
 
     def pause(self) -> None:
         """Wait before the next look, longer each time."""
         self._engine.rest(self._pause_s)
         self._pause_s = min(2 * self._pause_s, self._engine.pacing.longest_pause_s)
-
-    def last_loss(self) -> Inconclusive:
-        """Why the last look did not complete."""
-        return self._losses[-1]
 
 
 def _judge_control(seen: Connection) -> Verdict:

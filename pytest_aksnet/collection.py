@@ -3,25 +3,16 @@
 Loaded only when such a test is collected.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
 
 from pytest_aksnet.model.record import FEATURES, Severity
-from pytest_aksnet.options import Settings
+from pytest_aksnet.needs import MARKER, NAMED
 
-MARKER = "aksnet"
-_MARKER_KEYS = ("id", "feature", "severity", "controls")
+_MARKER_KEYS = ("id", "feature", "severity", "controls", "needs")
 _SEVERITIES = tuple(severity.value for severity in Severity)
-_CREATES = {
-    "netshoot": "netshoot pods",
-    "iperf": "an iperf3 server pod",
-    "namespace": "a namespace",
-    "service": "a Service",
-    "network_policy": "a NetworkPolicy",
-}
-_CLASSES = {"iperf": "bandwidth"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +81,13 @@ def _problems(item: pytest.Item, marker: pytest.Mark) -> Iterable[str]:
     controls = marker.kwargs.get("controls", ())
     if isinstance(controls, str) or not all(isinstance(control, str) for control in controls):
         yield 'controls must be a tuple of strings; write controls=("CIS 5.3.2",)'
+    needs = marker.kwargs.get("needs", ())
+    if isinstance(needs, str) or not all(isinstance(need, str) for need in needs):
+        yield 'needs must be a tuple of strings; write needs=("host-network",)'
+    else:
+        for need in needs:
+            if need not in NAMED:
+                yield f"unknown need {need!r}; choose from {', '.join(sorted(NAMED))}"
     if not _title(item):
         yield "the docstring is missing; it is the sentence that the report prints"
 
@@ -98,34 +96,3 @@ def _title(item: pytest.Item) -> str:
     function = item.obj if isinstance(item, pytest.Function) else None
     paragraph = (getattr(function, "__doc__", None) or "").strip().partition("\n\n")[0]
     return " ".join(paragraph.split())
-
-
-def plan_lines(items: Sequence[pytest.Item], settings: Settings) -> Iterable[str]:
-    """What would be checked, created and skipped, and why: two lines per test of ours."""
-    for item in items:
-        meta = item.stash.get(META_KEY, None)
-        name = f"{meta.id} ({meta.severity.value}): {meta.title}" if meta else "(no check)"
-        yield f"{item.nodeid}"
-        yield f"    {name}"
-        reason = _skip_reason(item, settings)
-        if reason:
-            yield f"    would be skipped: {reason}"
-            continue
-        fixtures = getattr(item, "fixturenames", ())
-        created = [what for fixture, what in _CREATES.items() if fixture in fixtures]
-        yield f"    would create: {', '.join(created) or 'nothing'}"
-
-
-def _skip_reason(item: pytest.Item, settings: Settings) -> str:
-    for mark in item.iter_markers("skip"):
-        return str(mark.kwargs.get("reason") or (mark.args[0] if mark.args else "marked skip"))
-    for fixture in getattr(item, "fixturenames", ()):
-        action = _CLASSES.get(fixture)
-        if action and action not in settings.allowed:
-            return forbidden(action)
-    return ""
-
-
-def forbidden(action: str) -> str:
-    """Why a check is skipped that needs this class of actions."""
-    return f"needs {action}, which is not allowed in this run; --aksnet-allow={action} allows it"

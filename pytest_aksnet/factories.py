@@ -16,7 +16,7 @@ from pytest_aksnet.model.errors import FactUnknown, SettingsError
 from pytest_aksnet.model.peers import NodePool, NodeRef, PodRef, ServiceRef
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.site import Site
-from pytest_aksnet.pod_pool import POD_LABEL
+from pytest_aksnet.pod_requests import POD_LABEL
 from pytest_aksnet.session import AksnetSession
 
 TrafficPolicy = Literal["Cluster", "Local"]
@@ -95,7 +95,7 @@ class Aks:
 
     def pods(self, namespace: str, selector: str) -> tuple[PodRef, ...]:
         """The running pods that a label selector matches, sorted by name."""
-        from pytest_aksnet.cluster.probe_pods import list_pods
+        from pytest_aksnet.cluster.pods import list_pods
 
         return list_pods(self._session.cluster, namespace, selector)
 
@@ -218,7 +218,7 @@ class NamespaceFactory:
     def __call__(self, labels: Mapping[str, str] | None = None) -> str:
         """The name of a new namespace with these labels. Raises EnvironmentProblem."""
         runs = self._scope.session.scope
-        allowed = "host-network" in self._scope.session.settings.allowed
+        allowed = self._scope.session.host_network
         name = runs.new_namespace(labels, host_network=allowed)
         self._scope.created(f"namespace {name}", lambda: runs.delete_namespace(name))
         return name
@@ -280,6 +280,7 @@ class ServiceFactory:
             labels=session.scope.labels(),
             annotations=session.scope.annotations(),
         )
+        session.shared.uses(request.namespace)
         made = objects.create_service(
             session.cluster, request, cluster_domain=session.cluster_domain
         )
@@ -306,7 +307,9 @@ class ServiceFactory:
         return dict(shared)
 
     def _own_labels(self, pod: PodRef) -> dict[str, str]:
-        of_run = {*self._scope.session.scope.labels(), POD_LABEL}
+        from pytest_aksnet.cluster.marks import WORKER_LABEL
+
+        of_run = {*self._scope.session.scope.labels(), WORKER_LABEL, POD_LABEL}
         return {key: value for key, value in pod.labels.items() if key not in of_run}
 
 
@@ -328,11 +331,22 @@ class NetworkPolicyFactory:
     def __call__(
         self, spec: Mapping[str, object], *, namespace: str, name: str | None = None
     ) -> NetworkPolicyHandle:
-        """A NetworkPolicy with this spec (networking.k8s.io/v1). Raises EnvironmentProblem."""
+        """A NetworkPolicy with this spec (networking.k8s.io/v1).
+
+        Raises SettingsError for the namespace of the pods that all tests share, EnvironmentProblem
+        where the cluster does not make it.
+        """
         from pytest_aksnet.cluster import objects
 
         session = self._scope.session
+        if namespace == session.shared.pool_namespace():
+            raise SettingsError(
+                f"a NetworkPolicy in namespace {namespace} would change pods that other tests "
+                "use at the same time; make the pods of this test its own, by "
+                'netshoot(fresh=True) or netshoot(labels={"app": "web"})'
+            )
         chosen = name or session.scope.unique_name("policy")
+        session.shared.uses(namespace)
         objects.create_network_policy(
             session.cluster,
             namespace=namespace,

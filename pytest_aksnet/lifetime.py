@@ -3,17 +3,20 @@
 The factories put everything here; the fixture `aksnet_test` ends it.
 """
 
-import fcntl
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_aksnet.collection import forbidden
+from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.record import CheckOutcome
+from pytest_aksnet.needs import Need
 from pytest_aksnet.outcomes import CheckState
 from pytest_aksnet.session import AksnetSession
+
+if TYPE_CHECKING:
+    from pytest_aksnet.cluster.lease import Lease
 
 
 class TestScope:
@@ -30,24 +33,24 @@ class TestScope:
         self.never_ready: set[str] = set()
 
     def require(self, action: str) -> None:
-        """Skip the test where this run does not allow the class of actions."""
+        """Skip the test where this run or this cluster does not allow the class of actions."""
         __tracebackhide__ = True
-        if action not in self.session.settings.allowed:
-            pytest.skip(forbidden(action))
+        why = self.session.why_not(Need(actions=frozenset({action})))
+        if why:
+            pytest.skip(why)
 
     def created(self, what: str, remove: Callable[[], None]) -> None:
         """Remember how to remove an object when the test ends."""
         self._created.append((what, remove))
 
     def lock_bandwidth(self) -> None:
-        """Wait until no other process of this run measures, and keep it so until the test ends.
+        """Wait until nobody else on this cluster measures, and keep it so until the test ends.
 
-        The lock is on a directory that all of them see: no file is written, and the kernel
-        gives it back when a process dies.
+        Raises EnvironmentProblem where the Lease for that cannot be used.
         """
-        descriptor = os.open(self.session.lock_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._locks.callback(os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lease = self.session.bandwidth_lease()
+        lease.take(lambda holder: None)
+        self._locks.callback(self._unlock, lease)
 
     def close(self) -> None:
         """Remove what the test created, the last first, or keep it as --aksnet-keep says."""
@@ -55,8 +58,22 @@ class TestScope:
         keep = self.session.settings.keep
         good = self._state.outcome in (CheckOutcome.PASSED, CheckOutcome.SKIPPED)
         if keep == "always" or (keep == "failed" and not good):
-            self.session.kept += [what for what, _ in self._created]
+            if self._created:
+                self.session.shared.kept([what for what, _ in self._created])
             return
         with ExitStack() as removals:  # each is tried although another fails
-            for _, remove in self._created:
-                removals.callback(remove)
+            for what, remove in self._created:
+                removals.callback(self._remove, what, remove)
+
+    def _unlock(self, lease: "Lease") -> None:
+        if lease.lost:
+            self._state.note(f"somebody else may have measured at the same time: {lease.lost}")
+        if problem := lease.release():
+            self._state.note(problem)
+
+    def _remove(self, what: str, remove: Callable[[], None]) -> None:
+        """Remove one object. What the API server does not remove now goes with its namespace."""
+        try:
+            remove()
+        except EnvironmentProblem as problem:
+            self._state.note(f"{what} is left to the end of the run's namespaces: {problem}")

@@ -17,12 +17,14 @@ import pytest
 LAB_MODES = ("overlay", "node-subnet")
 LAB_ENGINES = ("calico", "cilium", "none")
 KEEP = ("never", "failed", "always")
+SECOND_RUN = ("wait", "refuse", "share")
 ALLOWED_BY_DEFAULT = frozenset({"host-network", "bandwidth"})
 FORBIDDEN_BY_DEFAULT = frozenset({"privileged", "load-balancer", "public-ip", "capture"})
 ACTION_CLASSES = ALLOWED_BY_DEFAULT | FORBIDDEN_BY_DEFAULT
 DEFAULT_IMAGE = "nicolaka/netshoot:v0.13"
 DEFAULT_REPORT_DIR = "reports"
 DEFAULT_SITE_FILE = "aksnet.toml"
+DEFAULT_LEASE_NAMESPACE = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,8 @@ class Settings:
     """What the user chose, read once per process.
 
     `lab_mode` is empty where no lab was asked for. `allowed` holds the action classes that checks
-    may take. `report_dir` is where a run leaves its report, None where this run leaves none.
+    may take. `tolerations` are those of the API, for every pod. `report_dir` is where a run leaves
+    its report, None where this run leaves none.
     """
 
     kubeconfig: str | None
@@ -43,9 +46,12 @@ class Settings:
     image: str
     image_pull_secret: str | None
     node_selector: str | None
+    tolerations: tuple[Mapping[str, str], ...]
     max_nodes: int | None
     allowed: frozenset[str]
     keep: str
+    second_run: str
+    lease_namespace: str
     report_dir: Path | None
     baseline: Path | None
     save_baseline: Path | None
@@ -85,13 +91,38 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
     ("node-selector", "SELECTOR", "string", "label selector: which nodes take part"),
     ("max-nodes", "N", "string", "at most so many nodes take part"),
     ("keep", "WHEN", "string", "keep what a check created: never (default), failed, always"),
+    (
+        "second-run",
+        "HOW",
+        "string",
+        "if another run uses the cluster: wait until it ends (default), refuse, or share the "
+        "cluster with it; bandwidth is measured by one at a time in any case",
+    ),
+    (
+        "lease-namespace",
+        "NAME",
+        "string",
+        "namespace of the Leases by which runs know of each other "
+        f"(default: {DEFAULT_LEASE_NAMESPACE})",
+    ),
     ("report-dir", "DIR", "string", f"where the report goes (default: {DEFAULT_REPORT_DIR})"),
     ("baseline", "FILE", "string", "compare outcomes with a saved run; list what got worse"),
     ("save-baseline", "FILE", None, "write the outcomes of this run, to compare with later"),
 )
 _WITHOUT_TWIN = frozenset(name for name, _, ini_type, _ in _VALUES if ini_type is None)
 _LISTS: tuple[tuple[str, str, str | None, str], ...] = (
-    ("lab-fault", "NAME", None, "start the lab with this fault injected (repeatable)"),
+    (
+        "lab-fault",
+        "NAME[=VALUE][@NODE]",
+        None,
+        "start the lab with this fault injected (repeatable)",
+    ),
+    (
+        "tolerate",
+        "KEY[=VALUE][:EFFECT]",
+        "args",
+        "use nodes with this taint too: every pod tolerates it (repeatable)",
+    ),
     (
         "profile",
         "KEY=VALUE",
@@ -187,12 +218,15 @@ def read_settings(config: pytest.Config) -> Settings:
         lab_faults=faults,
         site_file=_site_file(config),
         profile=_profile(_list(config, "profile")),
-        image=_value(config, "image") or DEFAULT_IMAGE,
-        image_pull_secret=_value(config, "image-pull-secret"),
+        image=_image(config),
+        image_pull_secret=_pull_secret(config),
         node_selector=_value(config, "node-selector"),
+        tolerations=_tolerations(config),
         max_nodes=_positive(config, "max-nodes"),
         allowed=_allowed(config, is_lab=bool(lab_mode)),
         keep=_choice(config, "keep", KEEP, "never"),
+        second_run=_choice(config, "second-run", SECOND_RUN, "wait"),
+        lease_namespace=_lease_namespace(config),
         report_dir=report_dir,
         baseline=baseline,
         save_baseline=save_baseline,
@@ -239,6 +273,42 @@ def _unknown(name: str, value: str, choices: Sequence[str]) -> pytest.UsageError
     return pytest.UsageError(
         f"--aksnet-{name}={value}: unknown value; choose one of {', '.join(choices)}"
     )
+
+
+def _image(config: pytest.Config) -> str:
+    value = _value(config, "image")
+    if value is None:
+        return DEFAULT_IMAGE
+    from pytest_aksnet.spelling import checked_image
+
+    return checked_image(value)
+
+
+def _pull_secret(config: pytest.Config) -> str | None:
+    value = _value(config, "image-pull-secret")
+    if value is None:
+        return None
+    from pytest_aksnet.spelling import checked_secret_name
+
+    return checked_secret_name(value)
+
+
+def _lease_namespace(config: pytest.Config) -> str:
+    value = _value(config, "lease-namespace")
+    if value is None:
+        return DEFAULT_LEASE_NAMESPACE
+    from pytest_aksnet.spelling import checked_namespace
+
+    return checked_namespace(value)
+
+
+def _tolerations(config: pytest.Config) -> tuple[Mapping[str, str], ...]:
+    taints = _list(config, "tolerate")
+    if not taints:
+        return ()
+    from pytest_aksnet.spelling import toleration
+
+    return tuple(map(toleration, taints))
 
 
 def _positive(config: pytest.Config, name: str) -> int | None:

@@ -1,29 +1,47 @@
 """How a test's exceptions become outcomes, texts on the terminal, and one line of results.jsonl.
 
-Loaded only when a test of ours runs.
+Set-up and call give the outcome; what goes wrong afterwards takes nothing from a verdict that was
+reached. Loaded only when a test of ours runs.
 """
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from pytest_aksnet.collection import META_KEY, CheckMeta
-from pytest_aksnet.model.errors import AksnetError, ConformanceFailure, Inconclusive
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord
+from pytest_aksnet.model.errors import (
+    AksnetError,
+    ConformanceFailure,
+    EnvironmentProblem,
+    Inconclusive,
+)
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries
+from pytest_aksnet.phase_report import clean_report, cleaned_properties
 from pytest_aksnet.report.evidence import Evidence, EvidenceRecorder
-from pytest_aksnet.report.redaction import clean
+from pytest_aksnet.report.redaction import clean, one_line
 
 _MAX_REASON = 600
+_MAX_MESSAGE = 20_000
+_COULD_NOT_LOOK = (Inconclusive, EnvironmentProblem)
 
 
 class CheckState:
     """One test of ours while it runs: its worst outcome so far and the reason.
 
-    `target` says in a word or two what network this is about.
+    `target` says in a word or two what network this is about; `retries` counts what this process
+    has had to repeat so far.
     """
 
-    def __init__(self, item: pytest.Item, recorder: EvidenceRecorder, target: str) -> None:
+    def __init__(
+        self,
+        item: pytest.Item,
+        recorder: EvidenceRecorder,
+        target: str,
+        retries: Callable[[], Retries],
+    ) -> None:
         self.meta: CheckMeta | None = item.stash.get(META_KEY, None)
         self.outcome = CheckOutcome.PASSED
         self.reason = ""
@@ -31,6 +49,9 @@ class CheckState:
         self._started = time.monotonic()
         self._recorder = recorder
         self._target = target
+        self._retries = retries
+        self._retries_before = retries()
+        self._notes: list[str] = []
         recorder.begin(self.meta.folder if self.meta else item.nodeid)
 
     def observe(
@@ -40,38 +61,39 @@ class CheckState:
         excinfo: pytest.ExceptionInfo[BaseException] | None,
     ) -> None:
         """Take in the report of one phase, and make it say what we mean."""
-        outcome, reason = _judge(report, excinfo)
-        if self.outcome is CheckOutcome.PASSED or (
-            self.outcome is CheckOutcome.SKIPPED and outcome is CheckOutcome.ERROR
-        ):
-            self.outcome, self.reason = outcome, reason
+        error = excinfo.value if excinfo is not None else None
+        if report.skipped and isinstance(error, _COULD_NOT_LOOK):
+            _unexpect(report)
+        outcome, reason = _judge(report, error)
+        if report.when != "teardown":
+            if self.outcome is CheckOutcome.PASSED:
+                self.outcome, self.reason = outcome, reason
+        elif outcome is not CheckOutcome.PASSED:
+            self.note(f"the tear-down failed: {reason}")
         if report.failed and outcome in (CheckOutcome.INCONCLUSIVE, CheckOutcome.ERROR):
             vars(report)["aksnet_outcome"] = outcome.value
-        if report.failed and excinfo is not None and isinstance(excinfo.value, AksnetError):
+        if report.failed and excinfo is not None and isinstance(error, AksnetError):
             _show_message(item, report, excinfo)
-        evidence = self._recorder.summary()
-        properties = self._properties(evidence)
+        clean_report(report)
+        properties = self._properties()
         kept = [(name, value) for name, value in item.user_properties if name not in properties]
-        item.user_properties[:] = [*kept, *properties.items()]
+        item.user_properties[:] = [*cleaned_properties(kept), *properties.items()]
         report.user_properties[:] = item.user_properties
 
-    def _properties(self, evidence: Evidence) -> dict[str, str]:
-        if self.meta is None:
-            return {}
-        return {
-            "aksnet_id": self.meta.id,
-            "aksnet_title": self.meta.title,
-            "aksnet_feature": self.meta.feature,
-            "aksnet_severity": self.meta.severity.value,
-            "aksnet_outcome": self.outcome.value,
-            "aksnet_reason": self._reason(evidence),
-            "aksnet_evidence": evidence.path,
-            "aksnet_target": self._target,
-        }
+    def note(self, problem: str) -> None:
+        """Keep a problem that changes no outcome: it is shown among the warnings of the check."""
+        self._notes.append(one_line(problem, _MAX_REASON))
 
-    def _reason(self, evidence: Evidence) -> str:
-        reason = self.reason or "; ".join(evidence.sentences)
-        return reason if len(reason) <= _MAX_REASON else f"{reason[: _MAX_REASON - 3]}..."
+    def will(self) -> CheckRecord | None:
+        """The record of this check in case that its process dies; None where it is no check."""
+        if self.meta is None:
+            return None
+        record = self._record(self.meta, self._recorder.summary())
+        return replace(
+            record,
+            outcome=CheckOutcome.ERROR,
+            evidence=self._recorder.place(self.meta.folder),
+        )
 
     def finish(self) -> CheckRecord | None:
         """End the test. None where it carries no marker and so is no check."""
@@ -79,7 +101,6 @@ class CheckState:
         if meta is None:
             self._recorder.finish({"test": self._nodeid, "outcome": self.outcome.value})
             return None
-        reason = self._reason(self._recorder.summary())
         evidence = self._recorder.finish(
             {
                 "check": meta.id,
@@ -87,9 +108,12 @@ class CheckState:
                 "title": meta.title,
                 "severity": meta.severity.value,
                 "outcome": self.outcome.value,
-                "reason": reason,
+                "reason": self._reason(self._recorder.summary()),
             }
         )
+        return self._record(meta, evidence)
+
+    def _record(self, meta: CheckMeta, evidence: Evidence) -> CheckRecord:
         return CheckRecord(
             id=meta.id,
             nodeid=self._nodeid,
@@ -98,30 +122,77 @@ class CheckState:
             severity=meta.severity,
             controls=meta.controls,
             outcome=self.outcome,
-            reason=reason,
+            reason=self._reason(evidence),
             duration_s=round(time.monotonic() - self._started, 3),
             attempts=evidence.attempts,
+            retries=self._retries() - self._retries_before,
             observations=evidence.observations,
             evidence=evidence.path,
             diagnosis=evidence.diagnosis,
-            warnings=evidence.warnings,
+            warnings=(*evidence.warnings, *self._notes),
         )
 
+    def _reason(self, evidence: Evidence) -> str:
+        reason = self.reason or "; ".join(evidence.sentences)
+        return reason if len(reason) <= _MAX_REASON else f"{reason[: _MAX_REASON - 3]}..."
 
-def _judge(
-    report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException] | None
-) -> tuple[CheckOutcome, str]:
-    """The outcome of one phase. Only what a check asserts can fail it: the rest is an error."""
+    def _properties(self) -> dict[str, str]:
+        if self.meta is None:
+            return {}
+        return _properties(self._record(self.meta, self._recorder.summary()), self._target)
+
+
+def show_crash(report: pytest.TestReport, record: CheckRecord, target: str) -> pytest.TestReport:
+    """Make the report of a check whose process died say what its record says.
+
+    Gives the report of the end that the check did not have: writers of reports wait for it.
+    """
+    vars(report)["aksnet_outcome"] = record.outcome.value
+    report.when = "call"
+    report.location = (*report.location[:2], record.nodeid.partition("::")[2])
+    report.user_properties = [*report.user_properties, *_properties(record, target).items()]
+    end = pytest.TestReport(
+        nodeid=report.nodeid,
+        location=report.location,
+        keywords={},
+        outcome="passed",
+        longrepr=None,
+        when="teardown",
+        user_properties=report.user_properties,
+    )
+    vars(end)["node"] = vars(report)["node"]
+    return end
+
+
+def _properties(record: CheckRecord, target: str) -> dict[str, str]:
+    """What junit.xml and the page show of a check."""
+    return {
+        "aksnet_id": record.id,
+        "aksnet_title": record.title,
+        "aksnet_feature": record.feature,
+        "aksnet_severity": record.severity.value,
+        "aksnet_outcome": record.outcome.value,
+        "aksnet_reason": record.reason,
+        "aksnet_warnings": "; ".join(record.warnings),
+        "aksnet_retries": str(record.retries.total),
+        "aksnet_evidence": record.evidence,
+        "aksnet_target": target,
+    }
+
+
+def _judge(report: pytest.TestReport, error: BaseException | None) -> tuple[CheckOutcome, str]:
+    """The outcome of one phase. Only what a check asserts can fail it: the rest is an error.
+
+    Where the cluster could not be used to the end, nothing was looked at: inconclusive.
+    """
     if report.passed:
         return CheckOutcome.PASSED, ""
     if report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        return CheckOutcome.SKIPPED, str(getattr(report, "wasxfail", reason)).removeprefix(
-            "Skipped: "
-        )
-    error = excinfo.value if excinfo is not None else None
+        said = str(getattr(report, "wasxfail", reason)).removeprefix("Skipped: ")
+        return CheckOutcome.SKIPPED, one_line(said)
     reason = _first_line(str(error) if error is not None else str(report.longrepr))
-    if report.when != "teardown" and isinstance(error, Inconclusive):
+    if report.when != "teardown" and isinstance(error, _COULD_NOT_LOOK):
         return CheckOutcome.INCONCLUSIVE, reason
     if report.when == "call" and isinstance(
         error, ConformanceFailure | AssertionError | pytest.fail.Exception | None
@@ -132,8 +203,14 @@ def _judge(
     return CheckOutcome.ERROR, f"{type(error).__name__}: {reason}"
 
 
+def _unexpect(report: pytest.TestReport) -> None:
+    """An expected failure is one of the network: what could not look is none."""
+    report.outcome = "failed"
+    vars(report).pop("wasxfail", None)
+
+
 def _first_line(text: str) -> str:
-    return " ".join(clean(text.strip().partition("\n")[0]).split())
+    return one_line(text.strip().partition("\n")[0])
 
 
 def _show_message(
@@ -143,7 +220,7 @@ def _show_message(
 
     The location that stays is the line of the test.
     """
-    lines = [clean(str(excinfo.value))]
+    lines = [clean(str(excinfo.value), _MAX_MESSAGE)]
     own = [entry for entry in excinfo.traceback if str(entry.path) == str(item.path)]
     if own:
         path = os.path.relpath(item.path, item.config.invocation_params.dir)

@@ -2,17 +2,19 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 
 import pytest
 
 from pytest_aksnet.model.errors import AksnetError
+from pytest_aksnet.model.record import Retries
 from pytest_aksnet.options import Settings
 from pytest_aksnet.report.baseline import load_baseline
 from pytest_aksnet.report.html import HTML_FILE, STYLE_FILE, HtmlReport
-from pytest_aksnet.report.results import Results
-from pytest_aksnet.report.run import RunReport, cluster_from_json, profile_from_json
+from pytest_aksnet.report.results import Results, retries_from_json
+from pytest_aksnet.report.run import RunReport
+from pytest_aksnet.report.serialisation import to_json
 
 JUNIT_FILE = "junit.xml"
 _HTML_OF_OURS = "aksnet-html"
@@ -74,13 +76,14 @@ def call_off_report(config: pytest.Config) -> list[object]:
     return writers
 
 
-def learn(report: RunReport, learnt: Mapping[str, str]) -> None:
-    """Take over what a process read from the cluster, as `AksnetSession.learnt` packs it."""
-    if "cluster" in learnt:
-        report.learn(
-            cluster_from_json(json.loads(learnt["cluster"])),
-            profile_from_json(json.loads(learnt["profile"])),
-        )
+def count_retries(report: RunReport, packed: str) -> None:
+    """Add what a worker had to repeat outside of its checks, as `packed_retries` packs it."""
+    report.count_retries(retries_from_json(json.loads(packed)))
+
+
+def packed_retries(retries: Retries) -> str:
+    """Retries on their way from a worker to the controller."""
+    return json.dumps(to_json(retries))
 
 
 def finish_report(config: pytest.Config, report: RunReport, exit_status: int) -> None:

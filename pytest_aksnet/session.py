@@ -1,31 +1,30 @@
-"""One process of a run: its connection, its record keeping, and what all its tests share.
+"""One process of a run: its connection, its record keeping, its own pods and namespaces.
 
-Connects when a test of ours is collected; creates nothing before a test asks for it. Every xdist
-worker has its own: own namespaces, own warm pods, the same run id, lab and report.
+Connects when a test of ours is collected; creates nothing before a test asks for it. What all
+processes of the run have together is `shared`.
 """
 
 import functools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_aksnet.check import Engine, Pacing
-from pytest_aksnet.lab_process import LabProcess
-from pytest_aksnet.model.errors import AksnetError, EnvironmentProblem
 from pytest_aksnet.model.peers import NodePool, NodeRef
 from pytest_aksnet.model.profile import NetworkProfile
-from pytest_aksnet.model.record import CheckRecord
+from pytest_aksnet.model.record import CheckRecord, Retries
+from pytest_aksnet.model.rights import Preflight
 from pytest_aksnet.model.site import Site
+from pytest_aksnet.needs import Need, why_not
 from pytest_aksnet.options import Settings
 from pytest_aksnet.report.evidence import EvidenceRecorder
-from pytest_aksnet.report.results import ClusterInfo, NodeInfo, ResultsLog, profile_facts
-from pytest_aksnet.report.serialisation import to_json
-from pytest_aksnet.site_file import read_site
+from pytest_aksnet.shared import Opening, Shared
 
 if TYPE_CHECKING:
+    from pytest_aksnet.cluster.agent import AgentPool
     from pytest_aksnet.cluster.connect import Cluster
     from pytest_aksnet.cluster.exec import StreamExecutor
+    from pytest_aksnet.cluster.lease import Lease
     from pytest_aksnet.cluster.scope import RunScope
     from pytest_aksnet.pod_pool import PodPool
 
@@ -42,11 +41,7 @@ _LAB_PACING = Pacing(
 
 
 class AksnetSession:
-    """What the tests of one process share. `handed_over` comes from the xdist controller.
-
-    `lock_dir` is a directory that all processes of the run see: its lock is held by the one that
-    measures bandwidth. Nothing is written there.
-    """
+    """What the tests of one process use. `worker` is xdist's name for it, empty without xdist."""
 
     def __init__(
         self,
@@ -54,76 +49,47 @@ class AksnetSession:
         settings: Settings,
         run_id: str,
         worker: str,
-        lab: LabProcess | None,
-        handed_over: Mapping[str, str],
-        lock_dir: Path,
+        shared: Shared,
+        report_dir: Path | None,
     ) -> None:
         self.settings = settings
         self.run_id = run_id
-        self.lock_dir = lock_dir
-        self.kept: list[str] = []
-        self._worker = worker
-        self._lab = lab
-        self._handed_over = handed_over
-        report_dir = settings.report_dir
-        if "report_dir" in handed_over:
-            report_dir = Path(handed_over["report_dir"])
-        self._results = ResultsLog(report_dir) if report_dir is not None else None
+        self.worker = worker
+        self.shared = shared
         self.recorder = EvidenceRecorder(report_dir, run_id)
+        self.need = Need()
+        self.found = Preflight()
+        self._opening: Opening | None = None
         self._cluster: Cluster | None = None
-        self._refusal: AksnetError | None = None
-        self._nodes: tuple[NodeRef, ...] = ()
-        self._site = Site()
         self._scope: RunScope | None = None
+        self._retries_of_checks = Retries()
+
+    def begin_check(self, will: CheckRecord) -> None:
+        """Tell that a check begins; `will` is its record in case that this process dies."""
+        self.shared.begun(self.worker, will)
 
     def keep_record(self, record: CheckRecord) -> None:
-        """Put a check into results.jsonl, if this run writes a report."""
-        if self._results is not None:
-            self._results.append(record)
+        """Put a check that was begun into results.jsonl, if this run writes a report."""
+        self._retries_of_checks += record.retries
+        self.shared.keep(self.worker, record)
 
     def connect(self) -> None:
-        """Connect and read site file and nodes, once. Raises SettingsError, EnvironmentProblem."""
-        if self._refusal is not None:
-            raise self._refusal
-        if self._cluster is not None:
-            return
-        try:
-            self._connect()
-        except AksnetError as error:
-            self._refusal = error
-            raise
+        """Connect, once. Raises SettingsError or EnvironmentProblem."""
+        if self._cluster is None:
+            self._opening = self.shared.opening()
+            self._cluster = self.shared.connection()
 
-    def _connect(self) -> None:
-        kubeconfig, context = self.settings.kubeconfig, self.settings.context
-        site_file = self.settings.site_file
-        lab = self._lab_files()
-        if lab is not None:
-            kubeconfig, context = str(lab[0]), None
-            site_file = site_file or lab[1]
-        self._site = read_site(site_file)
+    @property
+    def is_connected(self) -> bool:
+        """Whether a cluster has answered."""
+        return self._cluster is not None
 
-        from pytest_aksnet.cluster.connect import connect
-        from pytest_aksnet.cluster.nodes import read_nodes
-        from pytest_aksnet.cluster.overrides import checked_overrides
-
-        checked_overrides(self.settings.profile)
-        cluster = connect(kubeconfig, context)
-        nodes = read_nodes(
-            cluster, selector=self.settings.node_selector, max_nodes=self.settings.max_nodes
-        )
-        if not nodes.taking_part:
-            why = "; ".join(f"{name}: {reason}" for name, reason in nodes.left_out.items())
-            raise EnvironmentProblem(f"no node of {cluster.server} can take part ({why})")
-        self._nodes = nodes.taking_part
-        self._cluster = cluster
-
-    def _lab_files(self) -> tuple[Path, Path] | None:
-        if self._lab is not None:
-            files = self._lab.wait_ready()
-            return files.kubeconfig, files.site
-        if "kubeconfig" in self._handed_over:
-            return Path(self._handed_over["kubeconfig"]), Path(self._handed_over["site"])
-        return None
+    @property
+    def opening(self) -> Opening:
+        """The cluster as the run found it. Raises what `connect` raises."""
+        self.connect()
+        assert self._opening is not None
+        return self._opening
 
     @property
     def cluster(self) -> "Cluster":
@@ -135,8 +101,17 @@ class AksnetSession:
     @property
     def nodes(self) -> tuple[NodeRef, ...]:
         """The nodes that take part, sorted by name."""
-        self.connect()
-        return self._nodes
+        return self.opening.nodes
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Why each of the other nodes takes no part, by its name."""
+        return self.opening.left_out
+
+    @property
+    def images(self) -> Mapping[str, frozenset[str]]:
+        """The images that each node holds, by its name, as far as its kubelet lists them."""
+        return self.opening.images
 
     @property
     def pools(self) -> tuple[NodePool, ...]:
@@ -153,15 +128,12 @@ class AksnetSession:
     @property
     def site(self) -> Site:
         """What the site file says."""
-        self.connect()
-        return self._site
+        return self.opening.site
 
-    @functools.cached_property
+    @property
     def profile(self) -> NetworkProfile:
         """The network profile, read once. Raises EnvironmentProblem."""
-        from pytest_aksnet.cluster.facts import read_profile
-
-        return read_profile(self.cluster, self.settings.profile)
+        return self.shared.profile()
 
     @functools.cached_property
     def executor(self) -> "StreamExecutor":
@@ -169,6 +141,14 @@ class AksnetSession:
         from pytest_aksnet.cluster.exec import StreamExecutor
 
         return StreamExecutor(self.cluster)
+
+    @functools.cached_property
+    def agents(self) -> "AgentPool":
+        """The agents in pods: one open stream for each pod that was asked."""
+        from pytest_aksnet.cluster.agent import agents_of
+        from pytest_aksnet.probes import agent, agent_without_python
+
+        return agents_of(self.cluster, (agent.script(), agent_without_python.script()))
 
     @property
     def cluster_domain(self) -> str:
@@ -200,6 +180,7 @@ class AksnetSession:
             self.site,
             LiveView(self.cluster),
             pacing=pacing,
+            prober=self.agents,
         )
 
     @property
@@ -211,63 +192,65 @@ class AksnetSession:
             self._scope = RunScope(
                 self.cluster,
                 run_id=self.run_id,
-                worker=self._worker,
-                host_network="host-network" in self.settings.allowed,
+                worker=self.worker,
+                host_network=self.host_network,
             )
+            self.shared.uses(str(self._scope.manifest(level="")["metadata"]["name"]))
         return self._scope
+
+    def bandwidth_lease(self) -> "Lease":
+        """The Lease of whoever measures bandwidth, not taken yet."""
+        from pytest_aksnet.run_lease import bandwidth_lease
+
+        return bandwidth_lease(self.cluster, self.settings, self.run_id)
+
+    def preflight(self, need: Need) -> Preflight:
+        """What stands against checks with this need, looked for once in the run."""
+        self.need = need
+        self.found = self.shared.preflight(need)
+        return self.found
+
+    def why_not(self, need: Need) -> str:
+        """Why something with this need cannot run here, as far as preflight found out."""
+        return why_not(
+            need,
+            self.found,
+            allowed=self.settings.allowed,
+            nodes=len(self.nodes),
+            left_out=self.left_out,
+        )
+
+    @property
+    def host_network(self) -> bool:
+        """Whether pods may use their nodes' network: the run allows it, and the cluster."""
+        return "host-network" in self.settings.allowed - self.found.impossible.keys()
 
     @functools.cached_property
     def pods(self) -> "PodPool":
-        """The pods of this process."""
+        """The pods that tests of this process use."""
         from pytest_aksnet.pod_pool import PodPool
+        from pytest_aksnet.pod_requests import PodRequests, first_port_of
 
-        return PodPool(self.cluster, self.scope, self.settings, self._worker, every_node=self.nodes)
-
-    def learnt(self) -> dict[str, str]:
-        """What this process read from the cluster, packed for the report; empty without one."""
-        if self._cluster is None:
-            return {}
-        facts = profile_facts(self.profile) if "profile" in vars(self) else {}
-        cluster = ClusterInfo(
-            server=self._cluster.server,
-            context=self._cluster.context,
-            nodes=tuple(
-                NodeInfo(
-                    name=node.name,
-                    pool=node.pool,
-                    zone=node.zone,
-                    instance_type=node.instance_type,
-                    addresses=node.addresses,
-                )
-                for node in self._nodes
-            ),
+        requests = PodRequests(
+            scope=self.scope, settings=self.settings, first_port=first_port_of(self.worker)
         )
-        return {
-            "cluster": json.dumps(to_json(cluster)),
-            "profile": json.dumps(to_json(facts)),
-        }
+        return PodPool(self.cluster, requests, self.shared)
 
-    def sweep(self) -> list[str]:
-        """Remove what a worker that died has left of this run; problems with that, in words."""
-        if self.settings.is_lab or self.settings.keep != "never":
-            return []
-        try:
-            left = self.scope.close().left
-        except AksnetError as error:
-            return [f"not removed: what lost workers of run {self.run_id} made: {error}"]
-        return [f"not removed: {name}: {why}" for name, why in left.items()]
+    def retries(self) -> Retries:
+        """What this process has had to repeat so far."""
+        return Retries(
+            exec=self.executor.retries.counts() if "executor" in vars(self) else {},
+            rest=self._cluster.rest.retries.counts() if self._cluster is not None else {},
+            streams=self.agents.retries.counts() if "agents" in vars(self) else {},
+        )
 
-    def close(self) -> list[str]:
-        """Remove what this process created; problems with that, in words.
+    def retries_elsewhere(self) -> Retries:
+        """What this process has had to repeat outside of checks."""
+        return self.retries() - self._retries_of_checks
 
-        The lab needs no clearing away: it vanishes as a whole. What --aksnet-keep keeps is named.
-        """
-        problems: list[str] = []
-        if self._scope is not None and self.kept:
-            problems.append(f"kept, remove by --aksnet-cleanup: {', '.join(self.kept)}")
-        elif self._scope is not None and not self.settings.is_lab:
-            left = self._scope.close().left
-            problems += [f"not removed: {name}: {why}" for name, why in left.items()]
+    def close(self) -> None:
+        """Close what is open. What was created is left to the end of the run."""
+        if "agents" in vars(self):
+            self.agents.close()
         if self._cluster is not None:
             self._cluster.close()
-        return problems

@@ -7,12 +7,22 @@ Inconclusive kinds where that could not be looked at. SettingsError means a wron
 
 from collections.abc import Sequence
 
-from pytest_aksnet.assertions import dns, nic, path, policy, service, source_address, throughput
+from pytest_aksnet.assertions import (
+    dns,
+    many,
+    nic,
+    path,
+    policy,
+    service,
+    source_address,
+    throughput,
+)
 from pytest_aksnet.assertions.target import AnyPod, To
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.throughput import POD_TO_HOST_SHARE
 from pytest_aksnet.model.observation import Connection, DnsAnswer, NicState, Throughput
 from pytest_aksnet.model.peers import NodeRef, PodRef, ServiceRef
+from pytest_aksnet.model.probing import Batch
 
 
 class ProbePod:
@@ -25,6 +35,7 @@ class ProbePod:
     def __init__(self, engine: Engine, pod: PodRef) -> None:
         self._engine = engine
         self._pod = pod
+        engine.uses(pod)
 
     def __repr__(self) -> str:
         """Short, as it stands in test reports."""
@@ -56,6 +67,33 @@ class ProbePod:
     def assert_connects(self, to: To, port: int | None = None) -> Connection:
         """The peer is reached over TCP, and over HTTP where it speaks it."""
         return path.assert_connects(self._engine, self._pod, to, port)
+
+    def assert_reaches_all(
+        self, targets: Sequence[To], *, protocol: many.Protocol = "tcp", port: int | None = None
+    ) -> Batch:
+        """All targets are reached, asked at once by the pod's agent; each must answer itself.
+
+        A reflector is asked for its name. Over UDP targets are pods with a reflector, or Services
+        in front of them. The failure lists the targets that were not reached, and how.
+        """
+        return many.assert_reaches_all(self._engine, self._pod, targets, protocol, port)
+
+    def assert_reaches_none(
+        self, targets: Sequence[AnyPod], *, protocol: many.Protocol = "tcp", port: int | None = None
+    ) -> Batch:
+        """A NetworkPolicy blocks all these pods, asked at once by the pod's agent.
+
+        Silence alone counts; this pod reaches itself in the same list, and each target answers
+        itself before and after. Raises ControlFailed where any of it does not hold.
+        """
+        return many.assert_reaches_none(self._engine, self._pod, targets, protocol, port)
+
+    def assert_path_mtu(self, targets: Sequence[AnyPod]) -> Batch:
+        """Packets as long as this pod's interface takes get to all these pods with DF set.
+
+        Asked by ICMP echo where the pod may, else by UDP towards the pods' reflectors.
+        """
+        return many.assert_path_mtu(self._engine, self._pod, targets)
 
     def assert_source_as_promised(self, to: To, port: int | None = None) -> Connection:
         """The peer sees the source address that the cluster's network mode promises it.

@@ -15,7 +15,7 @@ from pathlib import Path
 from pytest_aksnet.model.execution import Completed, Execution
 from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.verdict import Verdict
-from pytest_aksnet.report.redaction import clean
+from pytest_aksnet.report.redaction import clean, one_line
 from pytest_aksnet.report.serialisation import tagged, timestamp, to_json
 
 EVIDENCE_DIR = "evidence"
@@ -87,10 +87,14 @@ class EvidenceRecorder:
 
     def diagnosis(self, sentence: str) -> None:
         """Keep what a diagnosis found."""
-        sentence = clean(sentence)
+        sentence = one_line(sentence)
         self._diagnoses[sentence] = None
         self._text.append(f"diagnosis: {sentence}\n")
         self._append({"diagnosis": sentence})
+
+    def place(self, name: str) -> str:
+        """Where the evidence of a check of this name goes, relative to the report directory."""
+        return f"{EVIDENCE_DIR}/{self._run_id}/{folder_name(name)}" if self._report_dir else ""
 
     def location(self) -> str:
         """The folder of the current check, relative to the working directory where it is below."""
@@ -123,7 +127,7 @@ class EvidenceRecorder:
         evidence = self.summary()
         if self._folder is not None:
             os.close(self._file_descriptor)
-            title = "".join(f"{key}: {clean(value)}\n" for key, value in (header or {}).items())
+            title = "".join(f"{key}: {one_line(value)}\n" for key, value in (header or {}).items())
             _write_synced(self._folder / TEXT_FILE, "\n".join([title, *self._text]))
         self._folder = None
         self._file_descriptor = -1
@@ -162,11 +166,31 @@ class EvidenceRecorder:
 
 def folder_name(name: str) -> str:
     """A name that every file system takes, different for different names."""
-    safe = re.sub(r"[^\w.@=+-]+", "_", name).strip("_.")
+    safe = re.sub(r"[^\w.@=+-]+", "_", name, flags=re.ASCII).strip("_.")
     if safe == name and len(name) <= _MAX_NAME:
         return safe
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
     return f"{safe[:_MAX_NAME]}-{digest}"
+
+
+def take_over(report_dir: Path, place: str, header: Mapping[str, str]) -> tuple[str, int]:
+    """Close the evidence of a check whose process has died, under `header`.
+
+    `place` is what `EvidenceRecorder.place` gave. Returns the folder, relative to the report
+    directory, and the number of attempts in it; nothing where the check left nothing.
+    """
+    wanted = report_dir / place
+    for folder in sorted(wanted.parent.glob("*"), reverse=True):
+        again = folder.name.removeprefix(wanted.name)
+        mine = again == "" or (again.startswith(".") and again[1:].isdecimal())
+        if not mine or not (folder / ATTEMPTS_FILE).is_file() or (folder / TEXT_FILE).exists():
+            continue
+        title = "".join(f"{key}: {one_line(value)}\n" for key, value in header.items())
+        _write_synced(folder / TEXT_FILE, f"{title}\nWhat was seen is in {ATTEMPTS_FILE}.\n")
+        lines = (folder / ATTEMPTS_FILE).read_bytes().split(b"\n")
+        attempts = sum(1 for line in lines if line.startswith(b'{"number"'))
+        return str(folder.relative_to(report_dir)), attempts
+    return "", 0
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
@@ -174,32 +198,35 @@ def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _as_text(number: int, attempt: Attempt) -> str:
+    """The attempt for people. What others said stays on its line, or behind a bar of its own."""
     lines = [
-        f"{number}. {attempt.role} from {attempt.source} at {timestamp(attempt.started)}",
-        f"   $ {attempt.command_line}",
+        f"{number}. {attempt.role} from {one_line(attempt.source)} at {timestamp(attempt.started)}",
+        f"   $ {clean(attempt.command_line)}",
         *_execution_lines(attempt.execution),
     ]
     if attempt.observation is not None:
         lines.append(f"   seen: {json.dumps(tagged(attempt.observation), ensure_ascii=False)}")
     if attempt.verdict is not None:
-        lines.append(f"   verdict: {attempt.verdict.outcome.value}: {attempt.verdict.sentence}")
+        sentence = one_line(attempt.verdict.sentence)
+        lines.append(f"   verdict: {attempt.verdict.outcome.value}: {sentence}")
         if attempt.verdict.source:
-            lines.append(f"   source: {attempt.verdict.source}")
+            lines.append(f"   source: {one_line(attempt.verdict.source)}")
         if attempt.verdict.warning:
-            lines.append(f"   warning: {attempt.verdict.warning}")
-    return clean("\n".join(lines)) + "\n"
+            lines.append(f"   warning: {one_line(attempt.verdict.warning)}")
+    return "\n".join(lines) + "\n"
 
 
 def _execution_lines(execution: Execution) -> list[str]:
     if isinstance(execution, Completed):
         end = f"exit status {execution.exit_code}"
     else:
-        end = f"NOT COMPLETED: {execution.reason.value} ({execution.detail})"
-    lines = [f"   {end} after {execution.duration_s:.3f} s"]
+        end = f"NOT COMPLETED: {execution.reason.value} ({one_line(execution.detail)})"
+    tries = f" and {execution.attempts} tries" if execution.attempts > 1 else ""
+    lines = [f"   {end} after {execution.duration_s:.3f} s{tries}"]
     for name, stream in (("stdout", execution.stdout), ("stderr", execution.stderr)):
-        if stream.strip():
+        if text := clean(stream).rstrip():
             lines.append(f"   {name}:")
-            lines.extend(f"   | {line}" for line in stream.rstrip().splitlines())
+            lines.extend(f"   | {line}" for line in text.split("\n"))
     return lines
 
 

@@ -106,16 +106,16 @@ class HtmlReport:
             if evidence
             else ""
         )
-        nodeid = escape(report.nodeid)
+        nodeid = _line(report.nodeid)
         cells[:] = [
             f'<td class="col-outcome">{shown}</td>',
             f'<td class="col-result hidden">{slot}</td>',
-            f'<td class="col-severity"><span hidden>{rank}</span>{escape(severity)}</td>',
-            f'<td class="col-feature">{escape(known.get("feature", ""))}</td>',
-            f'<td class="col-checkId">{escape(known.get("id", ""))}</td>',
+            f'<td class="col-severity"><span hidden>{rank}</span>{_line(severity)}</td>',
+            f'<td class="col-feature">{_line(known.get("feature", ""))}</td>',
+            f'<td class="col-checkId">{_line(known.get("id", ""))}</td>',
             f'<td class="col-claim">{_line(known.get("title", ""))}'
             f'<div class="nodeid">{nodeid}</div></td>',
-            f'<td class="col-reason">{_line(known.get("reason", ""))}</td>',
+            f'<td class="col-reason">{_line(known.get("reason", ""))}{_asides(known)}</td>',
             cells[2],
             f'<td class="col-links">{link}</td>',
         ]
@@ -173,6 +173,16 @@ def _count(outcome: Mapping[str, object]) -> int:
 
 def _text_of(cell: str) -> str:
     return cell.partition(">")[2].rpartition("<")[0]
+
+
+def _asides(known: Mapping[str, str]) -> str:
+    """Warnings and retries of a check, below its reason; nothing where there are none."""
+    asides = []
+    if known.get("warnings"):
+        asides.append(f"warning: {known['warnings']}")
+    if known.get("retries", "0") != "0":
+        asides.append(f"retries on the way to the cluster: {known['retries']}")
+    return "".join(f'<div class="aside">{_line(aside)}</div>' for aside in asides)
 
 
 def _line(text: str) -> str:

@@ -1,21 +1,36 @@
-"""Takes secrets, terminal codes and excess out of text before it is kept. Pure.
+"""Takes secrets, terminal codes, hidden characters and excess out of text before it is kept. Pure.
 
-Patterns rather than known values: what is redacted here was never known to us as a secret.
+What is cleaned here may come from anybody: peers that answer a probe, DNS servers, labels. The cost
+is bounded by the limit, whatever the text: it is cut before anything looks for patterns in it, and
+each pattern takes time in proportion to what is left.
 """
 
 import re
 
 MAX_STREAM_CHARS = 65536
 _REDACTED = "[redacted]"
+_SLACK = 100  # the note about a gap makes the text longer than the limit; it is not cut for that
+_LONGEST_TOKEN = 4096
 
+# Patterns rather than known values: what is redacted here was never known to us as a secret.
+# Each begins where the one before could not: no text makes them read the same part many times.
 _SECRETS = (
-    # PEM private keys
+    # PEM private keys, one whose end is missing to the end of the text
     (
-        re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL),
+        re.compile(
+            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?"
+            r"(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+            re.DOTALL,
+        ),
         _REDACTED,
     ),
     # JSON Web Tokens: service account tokens, Entra ID tokens
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), _REDACTED),
+    (
+        re.compile(
+            r"(?<![\w-])((?>[\w-]*?\b(?=eyJ)))eyJ[\w-]{8,}+\.[\w-]{8,}+(?:\.[\w-]*+)?", re.ASCII
+        ),
+        rf"\1{_REDACTED}",
+    ),
     (
         re.compile(r"(?i)\b(authorization\s*[:=]\s*['\"]?(?:bearer|basic)\s+)[^\s'\"]+"),
         rf"\1{_REDACTED}",
@@ -25,17 +40,33 @@ _SECRETS = (
     (re.compile(r"(?i)\b((?:AccountKey|SharedAccessKey)=)[^;\s'\"]+"), rf"\1{_REDACTED}"),
     (re.compile(r"([?&]sig=)[^&\s'\"]+"), rf"\1{_REDACTED}"),
     # credentials in addresses
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]+:)[^\s@'\"]+@"), rf"\1{_REDACTED}@"),
+    (re.compile(r"(://[^\s:/@'\"]+:)[^\s@'\"]{1,512}+@"), rf"\1{_REDACTED}@"),
     (
         re.compile(
-            r"(?i)(\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[:=]\s*[\"']?)"
-            r"(?!\[redacted\])[^\s\"',;&]{4,}"
+            r"(?i)((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[:=]\s*[\"']?)"
+            r"(?!\[redacted\]|\[\d+ characters left out)[^\s\"',;&]{4,}"
         ),
         rf"\1{_REDACTED}",
     ),
 )
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*+[ -/]*+[@-~]|\][^\x07\x1b]*+(?:\x07|\x1b\\)|[@-Z\\-_])")
+_END_OF_KEY = re.compile(r"-----END [A-Z ]{0,40}PRIVATE KEY-----")
+_END_OF_TOKEN = re.compile(r"[\s\"'&;,]")
+
+
+class _Visible(dict[int, str]):
+    """Maps what cannot be seen, or moves what can, to an escape of Python. Learns as it goes."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if not character.isprintable() and character not in "\n\t":
+            width, kind = (2, "x") if code < 0x100 else (4, "u") if code < 0x10000 else (8, "U")
+            character = f"\\{kind}{code:0{width}x}"
+        self[code] = character
+        return character
+
+
+_VISIBLE = _Visible()
 
 
 def redact(text: str) -> str:
@@ -45,13 +76,40 @@ def redact(text: str) -> str:
     return text
 
 
+def visible(text: str) -> str:
+    """The text without terminal codes; other characters that no terminal shows are escaped.
+
+    Those are control characters but line feed and tab, marks that turn the direction of writing,
+    spaces without width, halves of surrogate pairs, and what Unicode has not assigned.
+    """
+    return _ANSI.sub("", text).replace("\r\n", "\n").translate(_VISIBLE)
+
+
 def clean(text: str, limit: int = MAX_STREAM_CHARS) -> str:
-    """The text as it is kept: redacted, without terminal codes, at most about `limit` characters.
+    """The text as it is kept: redacted, visible, at most about `limit` characters.
 
     Where it is longer the middle is left out, and the gap says how much that was.
     """
-    text = redact(_CONTROL.sub("", _ANSI.sub("", text)))
-    if len(text) <= limit:
+    return _cut(redact(visible(_cut(text, limit))), limit)
+
+
+def one_line(text: str, limit: int = MAX_STREAM_CHARS) -> str:
+    """The text cleaned, and its white space as single spaces."""
+    return " ".join(clean(text, limit).split())
+
+
+def _cut(text: str, limit: int) -> str:
+    if len(text) <= limit + _SLACK:
         return text
-    head, tail = limit * 3 // 4, limit // 4
-    return f"{text[:head]}\n[{len(text) - head - tail} characters left out]\n{text[-tail:]}"
+    head, tail = text[: limit * 3 // 4], _without_half_a_secret(text[-(limit // 4) :])
+    return f"{head}\n[{len(text) - len(head) - len(tail)} characters left out]\n{tail}"
+
+
+def _without_half_a_secret(tail: str) -> str:
+    """What lies behind a gap without the rest of a key or token that began inside the gap."""
+    end = _END_OF_KEY.search(tail)
+    if end is not None and "-----BEGIN" not in tail[: end.start()]:
+        return tail[end.end() :]
+    longest = min(_LONGEST_TOKEN, len(tail) // 2)
+    end = _END_OF_TOKEN.search(tail, 0, longest)
+    return tail[end.start() if end is not None else longest :]

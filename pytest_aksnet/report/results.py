@@ -9,12 +9,12 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pytest_aksnet.model.profile import NetworkProfile
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Severity
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Severity
 from pytest_aksnet.report.baseline import Worse
 from pytest_aksnet.report.serialisation import to_json
 
@@ -50,11 +50,17 @@ class NodeInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterInfo:
-    """The cluster, as far as it was reached: `server` is empty where it never was."""
+    """The cluster, as far as it was reached: `server` is empty where it never was.
+
+    `left_out` has the reason of every node that took no part, by its name, and `rights_missing`
+    what this user may not, of all that the selected checks could use.
+    """
 
     server: str
     context: str
     nodes: tuple[NodeInfo, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    rights_missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,10 @@ class ProfileFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Counts by outcome. `partial`: some check gave no verdict, so this is no full conformance."""
+    """Counts by outcome. `partial`: some check gave no verdict, so this is no full conformance.
+
+    `retries` are those of all checks, and of what was done for all of them together.
+    """
 
     total: int
     passed: int
@@ -78,6 +87,7 @@ class Summary:
     skipped: int
     error: int
     partial: bool
+    retries: Retries
     worse_than_baseline: tuple[Worse, ...]
 
 
@@ -107,8 +117,10 @@ def profile_facts(profile: NetworkProfile) -> dict[str, ProfileFact]:
     return dict(sorted(facts.items()))
 
 
-def summarise(records: Sequence[CheckRecord], worse: Sequence[Worse]) -> Summary:
-    """The counts over all checks."""
+def summarise(
+    records: Sequence[CheckRecord], worse: Sequence[Worse], retries_elsewhere: Retries
+) -> Summary:
+    """The counts over all checks, with the retries that belong to none of them."""
     counts = Counter(record.outcome for record in records)
     return Summary(
         total=len(records),
@@ -121,6 +133,7 @@ def summarise(records: Sequence[CheckRecord], worse: Sequence[Worse]) -> Summary
             counts[outcome]
             for outcome in (CheckOutcome.INCONCLUSIVE, CheckOutcome.SKIPPED, CheckOutcome.ERROR)
         ),
+        retries=sum((record.retries for record in records), start=retries_elsewhere),
         worse_than_baseline=tuple(worse),
     )
 
@@ -153,7 +166,8 @@ class ResultsLog:
         """Every check so far, by id and node id. A line cut by a crash is left out."""
         records = []
         if self._path.exists():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
+            # Not splitlines: text may hold other line breaks than the one that ends a line.
+            for line in self._path.read_text(encoding="utf-8", errors="replace").split("\n"):
                 try:
                     records.append(record_from_json(json.loads(line)))
                 except json.JSONDecodeError:
@@ -169,7 +183,13 @@ def record_from_json(line: Mapping[str, object]) -> CheckRecord:
     for name in ("controls", "observations", "warnings"):
         value = fields[name]
         fields[name] = tuple(value) if isinstance(value, list) else ()
+    fields["retries"] = retries_from_json(fields["retries"])
     return CheckRecord(**fields)  # type: ignore[arg-type]
+
+
+def retries_from_json(value: object) -> Retries:
+    """The reverse of `to_json` for retries."""
+    return Retries(**value) if isinstance(value, dict) else Retries()
 
 
 def write_results(report_dir: Path, results: Results) -> Path:

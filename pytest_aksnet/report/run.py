@@ -4,11 +4,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_aksnet.model.record import CheckOutcome
+from pytest_aksnet.model.record import CheckOutcome, Retries
 from pytest_aksnet.report.baseline import compare, save_baseline
 from pytest_aksnet.report.results import (
     ClusterInfo,
-    NodeInfo,
     ProfileFact,
     Results,
     ResultsLog,
@@ -45,6 +44,7 @@ class RunReport:
         self.profile: Mapping[str, ProfileFact] = {}
         self.log = ResultsLog(report_dir)
         self.results: Results | None = None
+        self._retries_elsewhere = Retries()
         self._version = version
         self._lab_faults = lab_faults
         self._started = time.time()
@@ -62,6 +62,10 @@ class RunReport:
         """Take over what a process read from the cluster; all read the same."""
         self.cluster = cluster
         self.profile = profile
+
+    def count_retries(self, retries: Retries) -> None:
+        """Add what a process had to repeat outside of its checks."""
+        self._retries_elsewhere += retries
 
     def finish(self, exit_status: int) -> Results:
         """Write results.json, and the baseline if asked for. Raises SettingsError as it does."""
@@ -82,40 +86,10 @@ class RunReport:
             ),
             cluster=self.cluster,
             profile=self.profile,
-            summary=summarise(records, worse),
+            summary=summarise(records, worse, self._retries_elsewhere),
             checks=records,
         )
         write_results(self.report_dir, self.results)
         if self._save_baseline_to is not None:
             save_baseline(self._save_baseline_to, self.run_id, records)
         return self.results
-
-
-def cluster_from_json(value: Mapping[str, object]) -> ClusterInfo:
-    """The reverse of `to_json`: what an xdist worker sent."""
-    nodes = value["nodes"]
-    return ClusterInfo(
-        server=str(value["server"]),
-        context=str(value["context"]),
-        nodes=tuple(
-            NodeInfo(**{**node, "addresses": tuple(node["addresses"])})
-            for node in (nodes if isinstance(nodes, list) else ())
-        ),
-    )
-
-
-def profile_from_json(value: Mapping[str, Mapping[str, object]]) -> dict[str, ProfileFact]:
-    """The reverse of `to_json`: what an xdist worker sent."""
-    return {
-        name: ProfileFact(
-            value=None if fact["value"] is None else str(fact["value"]),
-            source=str(fact["source"]),
-            conflicts=_strings(fact["conflicts"]),
-            unknown=str(fact["unknown"]),
-        )
-        for name, fact in value.items()
-    }
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()

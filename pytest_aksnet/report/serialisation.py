@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import enum
+import math
 from collections.abc import Mapping
 
 from pytest_aksnet.report.redaction import clean
@@ -13,14 +14,16 @@ def to_json(value: object) -> object:
 
     Every string is cleaned. Raises TypeError for what is not data.
     """
-    if value is None or isinstance(value, bool | int | float):
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None  # JSON has no other numbers
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, enum.Enum):
         return to_json(value.value)
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {clean(str(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [to_json(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -10,6 +10,7 @@ from pytest_aksnet.model.peers import NodeRef
     id="accelerated-networking.throughput-between-nodes",
     feature="accelerated-networking",
     severity="major",
+    needs=("host-network",),
 )
 def test_throughput_between_nodes(
     node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, iperf: IperfFactory
@@ -21,7 +22,10 @@ def test_throughput_between_nodes(
 
 
 @pytest.mark.aksnet(
-    id="accelerated-networking.pod-like-host", feature="accelerated-networking", severity="minor"
+    id="accelerated-networking.pod-like-host",
+    feature="accelerated-networking",
+    severity="minor",
+    needs=("host-network",),
 )
 def test_pod_like_host(
     node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, iperf: IperfFactory

@@ -7,7 +7,10 @@ from pytest_aksnet.model.peers import NodeRef
 
 
 @pytest.mark.aksnet(
-    id="accelerated-networking.vf-present", feature="accelerated-networking", severity="major"
+    id="accelerated-networking.vf-present",
+    feature="accelerated-networking",
+    severity="major",
+    needs=("host-network",),
 )
 def test_vf_present(node: NodeRef, netshoot: NetshootFactory) -> None:
     """Every node has a virtual function of a known driver below its network interface."""
@@ -15,7 +18,10 @@ def test_vf_present(node: NodeRef, netshoot: NetshootFactory) -> None:
 
 
 @pytest.mark.aksnet(
-    id="accelerated-networking.vf-used", feature="accelerated-networking", severity="major"
+    id="accelerated-networking.vf-used",
+    feature="accelerated-networking",
+    severity="major",
+    needs=("host-network",),
 )
 def test_vf_used(
     node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, iperf: IperfFactory

@@ -13,7 +13,12 @@ def test_external_names(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> N
         netshoot(on=node).assert_resolves(f"{name}.")
 
 
-@pytest.mark.aksnet(id="dns.every-replica", feature="dns", severity="major")
+@pytest.mark.aksnet(
+    id="dns.every-replica",
+    feature="dns",
+    severity="major",
+    needs=("kubernetes-service", "coredns-pods"),
+)
 def test_every_replica(netshoot: NetshootFactory, aks: Aks) -> None:
     """Every replica of CoreDNS answers for Services when it is asked directly."""
     api = aks.service("default", "kubernetes")

@@ -6,14 +6,18 @@ from pytest_aksnet.factories import Aks, NetshootFactory, ServiceFactory
 from pytest_aksnet.model.peers import NodeRef
 
 
-@pytest.mark.aksnet(id="dns.service-name", feature="dns", severity="critical")
+@pytest.mark.aksnet(
+    id="dns.service-name", feature="dns", severity="critical", needs=("kubernetes-service",)
+)
 def test_service_name(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """The full name of a Service resolves to its cluster address from every node."""
     api = aks.service("default", "kubernetes")
     netshoot(on=node).assert_resolves(api.fqdn, to=api)
 
 
-@pytest.mark.aksnet(id="dns.search-path", feature="dns", severity="major")
+@pytest.mark.aksnet(
+    id="dns.search-path", feature="dns", severity="major", needs=("kubernetes-service",)
+)
 def test_search_path(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """A Service resolves by its short name, through the search path that pods are given."""
     netshoot(on=node).assert_resolves("kubernetes.default", to=aks.service("default", "kubernetes"))
@@ -29,7 +33,9 @@ def test_headless_service(netshoot: NetshootFactory, service: ServiceFactory, ak
     netshoot().assert_resolves(name, to=[pod.pod.ip for pod in ready])
 
 
-@pytest.mark.aksnet(id="dns.external-name", feature="dns", severity="minor")
+@pytest.mark.aksnet(
+    id="dns.external-name", feature="dns", severity="minor", needs=("kubernetes-service",)
+)
 def test_external_name(netshoot: NetshootFactory, service: ServiceFactory, aks: Aks) -> None:
     """A Service of type ExternalName is an alias of the name that it stands for."""
     api = aks.service("default", "kubernetes")

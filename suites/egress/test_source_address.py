@@ -6,7 +6,9 @@ from pytest_aksnet.factories import Aks, NetshootFactory
 from pytest_aksnet.model.peers import NodeRef
 
 
-@pytest.mark.aksnet(id="egress.source-at-other-node", feature="egress", severity="major")
+@pytest.mark.aksnet(
+    id="egress.source-at-other-node", feature="egress", severity="major", needs=("host-network",)
+)
 def test_source_at_other_node(
     node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory
 ) -> None:
@@ -29,7 +31,9 @@ def test_source_at_internet(node: NodeRef, netshoot: NetshootFactory, aks: Aks) 
     netshoot(on=node).assert_source_as_promised(aks.site.need_internet())
 
 
-@pytest.mark.aksnet(id="egress.node-source-at-internet", feature="egress", severity="minor")
+@pytest.mark.aksnet(
+    id="egress.node-source-at-internet", feature="egress", severity="minor", needs=("host-network",)
+)
 def test_node_source_at_internet(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """A host on the internet sees the same public egress address for the node itself."""
     netshoot(on=node, host_network=True).assert_source_as_promised(aks.site.need_internet())

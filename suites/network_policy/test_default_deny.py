@@ -71,6 +71,7 @@ def test_default_deny_egress(
     feature="network-policy",
     severity="major",
     controls=_CONTROLS,
+    needs=("kubernetes-service",),
 )
 def test_dns_under_egress_deny(
     node: NodeRef,

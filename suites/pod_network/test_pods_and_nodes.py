@@ -26,20 +26,29 @@ def test_source_kept(node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFacto
     source.assert_no_snat(target)
 
 
-@pytest.mark.aksnet(id="pod-network.pod-to-node", feature="pod-network", severity="major")
+@pytest.mark.aksnet(
+    id="pod-network.pod-to-node", feature="pod-network", severity="major", needs=("host-network",)
+)
 def test_pod_to_node(node: NodeRef, netshoot: NetshootFactory) -> None:
     """A pod reaches what listens on the address of its own node."""
     netshoot(on=node).assert_connects(netshoot(on=node, host_network=True))
 
 
-@pytest.mark.aksnet(id="pod-network.pod-to-other-node", feature="pod-network", severity="major")
+@pytest.mark.aksnet(
+    id="pod-network.pod-to-other-node",
+    feature="pod-network",
+    severity="major",
+    needs=("host-network",),
+)
 def test_pod_to_other_node(node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory) -> None:
     """A pod reaches what listens on the address of another node."""
     source, target = node_pair
     netshoot(on=source).assert_connects(netshoot(on=target, host_network=True))
 
 
-@pytest.mark.aksnet(id="pod-network.node-to-pod", feature="pod-network", severity="major")
+@pytest.mark.aksnet(
+    id="pod-network.node-to-pod", feature="pod-network", severity="major", needs=("host-network",)
+)
 def test_node_to_pod(node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory) -> None:
     """A node reaches the pods of another node."""
     source, target = node_pair

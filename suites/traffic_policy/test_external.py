@@ -11,7 +11,10 @@ from pytest_aksnet.model.peers import NodeRef
 
 
 @pytest.mark.aksnet(
-    id="traffic-policy.external-cluster", feature="traffic-policy", severity="critical"
+    id="traffic-policy.external-cluster",
+    feature="traffic-policy",
+    severity="critical",
+    needs=("host-network", "two-nodes"),
 )
 def test_external_cluster(
     node: NodeRef, netshoot: NetshootFactory, service: ServiceFactory, aks: Aks
@@ -25,7 +28,10 @@ def test_external_cluster(
 
 
 @pytest.mark.aksnet(
-    id="traffic-policy.external-local-source", feature="traffic-policy", severity="critical"
+    id="traffic-policy.external-local-source",
+    feature="traffic-policy",
+    severity="critical",
+    needs=("host-network", "two-nodes"),
 )
 def test_external_local_source(
     node: NodeRef, netshoot: NetshootFactory, service: ServiceFactory, aks: Aks
@@ -38,7 +44,10 @@ def test_external_local_source(
 
 
 @pytest.mark.aksnet(
-    id="traffic-policy.external-local-drops", feature="traffic-policy", severity="major"
+    id="traffic-policy.external-local-drops",
+    feature="traffic-policy",
+    severity="major",
+    needs=("host-network", "two-nodes"),
 )
 def test_external_local_drops(
     node: NodeRef, netshoot: NetshootFactory, service: ServiceFactory, aks: Aks
@@ -52,7 +61,10 @@ def test_external_local_drops(
 
 
 @pytest.mark.aksnet(
-    id="traffic-policy.health-check-port", feature="traffic-policy", severity="major"
+    id="traffic-policy.health-check-port",
+    feature="traffic-policy",
+    severity="major",
+    needs=("host-network", "load-balancer"),
 )
 def test_health_check_port(
     node_pair: tuple[NodeRef, NodeRef], netshoot: NetshootFactory, service: ServiceFactory

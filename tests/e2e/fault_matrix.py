@@ -126,6 +126,9 @@ def _pod_route_missing(mode: str) -> set[str]:
         between("pod-network.other-node", *_TOUCH_LAST)
         | between("pod-network.source-kept", *_TOUCH_LAST)
         | between("pod-network.node-to-pod", (1, _LAST))
+        | on("pod-network.mesh-tcp", *_ALL)
+        | on("pod-network.mesh-udp", *_ALL)
+        | on("pod-network.path-mtu", *_ALL)
         | on("dns.service-name", _LAST)
         | on("dns.search-path", _LAST)
         | on("dns.external-names", _LAST)
@@ -157,6 +160,10 @@ def _nsg_blocks_node_ports(_mode: str) -> set[str]:
 
 def _node_drops_pod_traffic(_mode: str) -> set[str]:
     return on("pod-network.pod-to-node", _LAST)
+
+
+def _long_packets_lost(_mode: str) -> set[str]:
+    return on("pod-network.path-mtu", *_ALL)
 
 
 def _egress_address_changed(_mode: str) -> set[str]:
@@ -201,6 +208,7 @@ MATRIX = tuple(
         ),
         ("nsg-blocks-node-ports", _nsg_blocks_node_ports, ("network security group",)),
         ("node-drops-pod-traffic", _node_drops_pod_traffic, ("to its own address",)),
+        ("long-packets-lost", _long_packets_lost, ("path MTU black hole",)),
         ("egress-address-changed", _egress_address_changed, ("egress address has changed",)),
         ("health-check-port-dead", _health_check_port_dead, ("does not serve the port",)),
         ("pod-bandwidth-capped", _pod_bandwidth_capped, ("the pods' interfaces",)),

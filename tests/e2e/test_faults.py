@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_matrix import MATRIX, NODES, Row
+from tests.e2e.fault_matrix import MATRIX, Row
 from tests.e2e.suite_run import CHECKOUT, SuiteRun, run_suites
 
 _MEASURE_BANDWIDTH = (
@@ -68,20 +68,6 @@ def test_fault_fails_exactly_what_it_should(row: Row, tmp_path: Path) -> None:
     for check in row.cannot_judge:
         assert "positive control" in not_passed[check]
     assert run.exit_code == 1
-
-
-@pytest.mark.parametrize(
-    "mode", ["overlay", pytest.param("node-subnet", marks=pytest.mark.thorough)]
-)
-def test_workers_give_the_same_outcomes(mode: str, tmp_path: Path) -> None:
-    (tmp_path / "alone").mkdir()
-    (tmp_path / "workers").mkdir()
-    alone = run_suites(tmp_path / "alone", f"--aksnet-lab={mode}", _NO_BANDWIDTH)
-    workers = run_suites(tmp_path / "workers", f"--aksnet-lab={mode}", _NO_BANDWIDTH, "-n2")
-    assert _not_passed(alone) == {}, alone.terminal
-    assert alone.outcomes() == workers.outcomes(), workers.terminal
-    assert (alone.exit_code, workers.exit_code) == (0, 0)
-    assert {node["name"] for node in alone.results["cluster"]["nodes"]} == set(NODES)
 
 
 def test_every_check_of_the_suites_is_failed_by_some_fault() -> None:

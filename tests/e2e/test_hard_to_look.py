@@ -74,7 +74,7 @@ BROKEN = (
         kind=Break.FREEZE,
         checks=(CONNECTS, DENY_OF_NOTHING, DENY_BY_POLICY),
         arguments=("-n3",),
-        says="the deadline passed",
+        says="went silent",
     ),
     Scenario(
         name="source-deleted",

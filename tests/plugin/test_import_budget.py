@@ -4,12 +4,18 @@ import pytest
 
 OURS = [
     "pytest_aksnet",
+    "pytest_aksnet.collecting",
     "pytest_aksnet.fixtures",
     "pytest_aksnet.hookspecs",
     "pytest_aksnet.options",
     "pytest_aksnet.plugin",
+    "pytest_aksnet.run_state",
+    "pytest_aksnet.workers",
 ]
-HEAVY = ("kubernetes", "azure", "yaml", "requests", "urllib3", "websocket", "tenacity", "pydantic")
+HEAVY = (
+    *("kubernetes", "azure", "yaml", "requests", "urllib3", "websocket", "websockets"),
+    *("tenacity", "pydantic"),
+)
 ALSO_HEAVY = ("asyncio", "ssl")  # xdist itself may load these
 
 CONFTEST = """

@@ -53,6 +53,9 @@ def test_the_command_line_wins_over_the_ini_file(pytester: pytest.Pytester) -> N
             cloud=azure
         aksnet_allow = load-balancer capture
         aksnet_keep = failed
+        aksnet_tolerate = sku=gpu dedicated:NoSchedule
+        aksnet_second_run = refuse
+        aksnet_lease_namespace = ci
         """
     )
     read = settings(pytester, "--aksnet-profile=mode=node-subnet", "--aksnet-keep=always")
@@ -61,6 +64,8 @@ def test_the_command_line_wins_over_the_ini_file(pytester: pytest.Pytester) -> N
     assert read.profile == {"mode": "node-subnet", "cloud": "azure"}
     assert {"load-balancer", "capture"} <= read.allowed
     assert read.keep == "always"
+    assert [one["key"] for one in read.tolerations] == ["sku", "dedicated"]
+    assert (read.second_run, read.lease_namespace) == ("refuse", "ci")
 
 
 def test_relative_ini_paths_start_at_the_ini_file(pytester: pytest.Pytester) -> None:
@@ -96,9 +101,14 @@ def test_forbid_takes_away(pytester: pytest.Pytester) -> None:
         (["--aksnet-forbid=everything"], "--aksnet-forbid=everything: unknown value"),
         (["--aksnet-allow=capture", "--aksnet-forbid=capture"], "contradict"),
         (["--aksnet-keep=sometimes"], "choose one of never, failed, always"),
+        (["--aksnet-second-run=queue"], "choose one of wait, refuse, share"),
+        (["--aksnet-lease-namespace=Default"], "--aksnet-lease-namespace='Default': no name of"),
         (["--aksnet-max-nodes=0"], "--aksnet-max-nodes=0: give a whole number"),
         (["--aksnet-max-nodes=two"], "--aksnet-max-nodes=two: give a whole number"),
         (["--aksnet-image="], "--aksnet-image is empty"),
+        (["--aksnet-image=a; b"], "--aksnet-image='a; b': no image reference; write it as"),
+        (["--aksnet-image-pull-secret=A"], "--aksnet-image-pull-secret='A': no name of a Secret"),
+        (["--aksnet-tolerate=a:Never"], "--aksnet-tolerate='a:Never': no taint; write it as KEY"),
         (["--aksnet-report-dir=r", "--aksnet-baseline=no.json"], "--aksnet-baseline="),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -1,4 +1,4 @@
-"""Outcomes: inconclusive is its own, an environment's problem is an error, and words are ours."""
+"""Outcomes: inconclusive is its own, so is what the environment spoils, and words are ours."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.plugin.inner_run import run_pytest
 SUITE = '''
 import pytest
 from pytest_aksnet.model.errors import (
-    ConformanceFailure, ControlFailed, EnvironmentProblem, ExecNotCompleted
+    ConformanceFailure, ControlFailed, EnvironmentProblem, ExecNotCompleted, SettingsError
 )
 
 def check(name):
@@ -48,6 +48,19 @@ def test_image():
     """The environment fails in the middle."""
     raise EnvironmentProblem("the image is not pulled")
 
+@pytest.fixture
+def quota():
+    raise EnvironmentProblem("the quota is exceeded")
+
+@check("quota")
+def test_quota(quota):
+    """The environment fails in its set-up."""
+
+@check("settings")
+def test_settings():
+    """The settings are wrong."""
+    raise SettingsError("there is no node 'x'")
+
 @check("crash")
 def test_crash():
     """The test itself is wrong."""
@@ -64,8 +77,10 @@ OUTCOMES = {
     "dns.crash": "error",
     "dns.cut": "inconclusive",
     "dns.fails": "failed",
-    "dns.image": "error",
+    "dns.image": "inconclusive",
     "dns.passes": "passed",
+    "dns.quota": "inconclusive",
+    "dns.settings": "error",
     "dns.skips": "skipped",
 }
 
@@ -75,7 +90,7 @@ def test_each_kind_of_end_has_its_outcome(pytester: pytest.Pytester, args: tuple
     pytester.makepyfile(SUITE)
     result = run_pytest(pytester, "--aksnet-report-dir=out", *args)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["*2 failed, 1 passed, 1 skipped,*2 errors, 2 inconclusive*"])
+    result.stdout.fnmatch_lines(["*2 failed, 1 passed, 1 skipped,*2 errors, 4 inconclusive*"])
     text = Path("out/results.json").read_text(encoding="utf-8")
     checks = {check["id"]: check for check in json.loads(text)["checks"]}
     assert {name: check["outcome"] for name, check in checks.items()} == OUTCOMES
@@ -84,10 +99,12 @@ def test_each_kind_of_end_has_its_outcome(pytester: pytest.Pytester, args: tuple
     assert checks["dns.crash"]["reason"] == "KeyError: 'x'"
 
 
-def test_only_inconclusive_is_a_failed_run(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("which", ["cut", "image", "quota"])
+def test_only_inconclusive_is_a_failed_run(pytester: pytest.Pytester, which: str) -> None:
     pytester.makepyfile(SUITE)
-    result = run_pytest(pytester, "-k", "cut")
+    result = run_pytest(pytester, "-k", which)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*= 9 deselected,*1 inconclusive in *"])
 
 
 @pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
@@ -111,15 +128,16 @@ def test_the_terminal_shows_the_message_and_no_traceback(pytester: pytest.Pytest
 def test_maxfail_stops_at_inconclusive(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
     result = run_pytest(pytester, "-x", "-k", "cut or image")
-    result.stdout.fnmatch_lines(["*1 inconclusive*"])
-    result.stdout.no_fnmatch_line("*2 errors*")
+    result.stdout.fnmatch_lines(["*, 1 inconclusive in *"])
 
 
 def test_expected_failures_stay_pytests(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         '''
         import pytest
-        from pytest_aksnet.model.errors import ConformanceFailure, Inconclusive
+        from pytest_aksnet.model.errors import (
+            ConformanceFailure, EnvironmentProblem, Inconclusive
+        )
 
         @pytest.mark.xfail(raises=ConformanceFailure, reason="known", strict=True)
         @pytest.mark.aksnet(id="a", feature="dns", severity="info")
@@ -132,12 +150,68 @@ def test_expected_failures_stay_pytests(pytester: pytest.Pytester) -> None:
         def test_blind():
             """Could not look, which is no expected failure."""
             raise Inconclusive("no")
+
+        @pytest.mark.xfail(reason="known to fail in some way")
+        @pytest.mark.aksnet(id="c", feature="dns", severity="info")
+        def test_blind_for_any_failure():
+            """Could not look, which is no expected failure of whatever kind."""
+            raise EnvironmentProblem("no")
         '''
     )
-    result = run_pytest(
-        pytester,
-    )
-    result.stdout.fnmatch_lines(["*1 xfailed, *1 inconclusive*"])
+    result = run_pytest(pytester)
+    result.stdout.fnmatch_lines(["*1 xfailed, *2 inconclusive*"])
+
+
+TEAR_DOWN = '''
+import pytest
+from pytest_aksnet.model.errors import ConformanceFailure, ControlFailed, EnvironmentProblem
+
+def check(name):
+    return pytest.mark.aksnet(id=name, feature="dns", severity="major")
+
+@pytest.fixture
+def leaves_trouble():
+    yield
+    raise KeyError("tear-down")
+
+@check("passes")
+def test_passes(leaves_trouble):
+    """Passes."""
+
+@check("fails")
+def test_fails(leaves_trouble):
+    """Fails."""
+    raise ConformanceFailure("expected 1, saw 2")
+
+@check("blind")
+def test_blind(leaves_trouble):
+    """Could not look."""
+    raise ControlFailed("the control did not hold")
+
+@check("skips")
+def test_skips(leaves_trouble):
+    """Skips."""
+    pytest.skip("not here")
+'''
+
+
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
+def test_trouble_afterwards_takes_nothing_from_a_verdict(
+    pytester: pytest.Pytester, args: tuple[str, ...]
+) -> None:
+    pytester.makepyfile(TEAR_DOWN)
+    result = run_pytest(pytester, "--aksnet-report-dir=out", *args)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*1 failed, 1 passed, 1 skipped,*4 errors, 1 inconclusive*"])
+    checks = json.loads(Path("out/results.json").read_text(encoding="utf-8"))["checks"]
+    assert {check["id"]: check["outcome"] for check in checks} == {
+        "passes": "passed",
+        "fails": "failed",
+        "blind": "inconclusive",
+        "skips": "skipped",
+    }
+    for check in checks:
+        assert check["warnings"] == ["the tear-down failed: KeyError: 'tear-down'"]
 
 
 def test_the_hook_hears_of_each_check(pytester: pytest.Pytester) -> None:

@@ -17,7 +17,7 @@ SUITE = '''
 import time
 import pytest
 from pytest_aksnet.fixtures import SESSION_KEY
-from pytest_aksnet.model.errors import ConformanceFailure, EnvironmentProblem, Inconclusive
+from pytest_aksnet.model.errors import ConformanceFailure, Inconclusive, SettingsError
 from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.verdict import Outcome, Verdict
@@ -63,10 +63,10 @@ def blind():
 def test_blind(blind):
     """Could not look in its set-up."""
 
-@check("image")
-def test_image():
-    """The environment fails."""
-    raise EnvironmentProblem("the image is not pulled")
+@check("settings")
+def test_settings():
+    """The settings are wrong."""
+    raise SettingsError("there is no node 'x'")
 '''
 
 
@@ -109,7 +109,7 @@ def test_a_run_leaves_every_file(report: Path) -> None:
     assert names == ["evidence", "junit.xml", "report.html", "results.json", "results.jsonl"]
     lines = (report / "results.jsonl").read_text(encoding="utf-8").splitlines()
     ids = sorted(json.loads(line)["id"] for line in lines)
-    assert ids == ["dns.blind", "dns.cut", "dns.fails", "dns.image", "dns.passes", "dns.passes"]
+    assert ids == ["dns.blind", "dns.cut", "dns.fails", "dns.passes", "dns.passes", "dns.settings"]
 
 
 def test_results_count_and_name(report: Path) -> None:
@@ -122,6 +122,7 @@ def test_results_count_and_name(report: Path) -> None:
         "skipped": 0,
         "error": 1,
         "partial": True,
+        "retries": {"exec": {}, "rest": {}, "streams": {}},
         "worse_than_baseline": [],
     }
     checks = cast(list[dict[str, object]], read["checks"])
@@ -177,8 +178,8 @@ def test_junit_tells_inconclusive_by_its_properties(report: Path) -> None:
         "dns.blind": "inconclusive",
         "dns.cut": "inconclusive",
         "dns.fails": "failed",
-        "dns.image": "error",
         "dns.passes": "passed",
+        "dns.settings": "error",
     }
 
 

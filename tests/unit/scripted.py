@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pytest_aksnet.assertions.probe_pod import ProbePod
 from pytest_aksnet.check import Engine, Pacing
 from pytest_aksnet.model.execution import Completed, Execution, NotCompleted, Reason
+from pytest_aksnet.model.observation import ProbeList
 from pytest_aksnet.model.peers import Endpoint, NodeRef, PodRef, ServiceRef
+from pytest_aksnet.model.probing import Prober
 from pytest_aksnet.model.profile import Fact, NetworkProfile
 from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.site import Site
@@ -170,6 +172,10 @@ class ListRecorder:
 class StaticView:
     replicas: tuple[str, ...] = ("10.244.0.2", "10.244.1.2")
     behind: Mapping[str, tuple[ServiceEndpoint, ...]] = field(default_factory=dict)
+    gone: dict[str, str] = field(default_factory=dict)
+
+    def ended(self, pod: PodRef) -> str:
+        return self.gone.get(pod.name, "")
 
     def nodes(self) -> tuple[NodeRef, ...]:
         return NODES
@@ -192,6 +198,7 @@ class World:
         site: Site | None = None,
         view: StaticView | None = None,
         pacing: Pacing | None = None,
+        prober: Prober | None = None,
     ) -> None:
         self.script = script
         self.time = 0.0
@@ -212,6 +219,7 @@ class World:
             site or Site(vnet_vm=VM, internet=INTERNET),
             view or StaticView(),
             pacing=pacing,
+            prober=prober,
             clock=lambda: self.time,
             sleep=self._pass_time,
         )
@@ -220,7 +228,8 @@ class World:
         return ProbePod(self.engine, ref)
 
     def run(self, pod: PodRef, argv: Sequence[str], *, timeout_s: float) -> Execution:
-        assert len(self.recorder.attempts) == len(self.calls), "the look before was not recorded"
+        looks = [a for a in self.recorder.attempts if not isinstance(a.observation, ProbeList)]
+        assert len(looks) == len(self.calls), "the look before was not recorded"
         command = tuple(argv)
         self.calls.append((pod.name, command))
         answer = self.script(pod, command)

@@ -1,6 +1,7 @@
 """Evidence: on disk after each attempt, one folder per check, readable by people."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,62 @@ def test_folder_names_are_safe_and_different() -> None:
     assert "/" not in folder_name("../../etc/passwd")
     assert folder_name("a/b") != folder_name("a?b")
     assert len(folder_name("x" * 500)) < 140
+
+
+HOSTILE = "one\n   verdict: pass: forged\n\x1b[31mtwo\r\u202e\ud800 " + "x" * 300_000
+
+
+def test_what_others_say_forges_no_line_of_the_evidence(tmp_path: Path) -> None:
+    recorder = EvidenceRecorder(tmp_path, "run1")
+    recorder.begin("dns.name")
+    recorder.attempt(
+        Attempt(
+            role="probe",
+            source=HOSTILE,
+            command_line="kubectl exec pod -- dig a",
+            started=1_700_000_000.0,
+            execution=Completed(
+                argv=("dig", HOSTILE),
+                exit_code=0,
+                stdout=HOSTILE,
+                stderr=HOSTILE,
+                duration_s=0.25,
+            ),
+            observation=Connection(
+                host="x", port=80, outcome=ConnectOutcome.CONNECTED, answered_by=HOSTILE
+            ),
+            verdict=Verdict(outcome=Outcome.FAIL, sentence=HOSTILE, source=HOSTILE),
+        )
+    )
+    recorder.diagnosis(HOSTILE)
+    recorder.finish({"check": HOSTILE})
+    folder = tmp_path / "evidence" / "run1" / "dns.name"
+    text = (folder / "evidence.txt").read_text(encoding="utf-8")
+    verdicts = [line for line in text.split("\n") if line.strip().startswith("verdict:")]
+    assert len(verdicts) == 1
+    assert verdicts[0].startswith("   verdict: fail: one verdict: pass: forged two")
+    assert len(text) < 700_000
+    assert text.replace("\n", "").isprintable()
+    assert len((folder / "attempts.jsonl").read_text(encoding="utf-8").split("\n")) == 3
+
+
+def test_evidence_of_eight_megabytes_of_line_breaks_is_short(tmp_path: Path) -> None:
+    recorder = EvidenceRecorder(tmp_path, "run1")
+    recorder.begin("dns.name")
+    execution = Completed(
+        argv=("a",), exit_code=0, stdout="\n" * 8_000_000 + "x", stderr="\0" * 9, duration_s=1
+    )
+    recorder.attempt(replace(attempt(), execution=execution))
+    recorder.finish()
+    text = (tmp_path / "evidence" / "run1" / "dns.name" / "evidence.txt").read_text("utf-8")
+    assert len(text) < 700_000
+
+
+def test_a_name_of_any_script_makes_a_folder(tmp_path: Path) -> None:
+    for name in ("中" * 300, "..", ".", "/", "a/../b", "\ud800", "\x1b[31m", ""):
+        recorder = EvidenceRecorder(tmp_path, "run1")
+        recorder.begin(name)
+        recorder.attempt(attempt())
+        recorder.finish()
+    assert all(path.parent.name == "run1" for path in tmp_path.glob("evidence/run1/*"))
+    assert len(list(tmp_path.glob("evidence/run1/*/evidence.txt"))) == 8

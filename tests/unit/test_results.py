@@ -8,12 +8,11 @@ import pytest
 
 from pytest_aksnet.model.errors import SettingsError
 from pytest_aksnet.model.profile import Fact, NetworkProfile
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Severity
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Severity
 from pytest_aksnet.report.baseline import compare, load_baseline, save_baseline
 from pytest_aksnet.report.results import ClusterInfo, NodeInfo, ResultsLog, profile_facts
-from pytest_aksnet.report.run import RunReport, cluster_from_json, profile_from_json
+from pytest_aksnet.report.run import RunReport
 from pytest_aksnet.report.schema import results_adapter, schema_text
-from pytest_aksnet.report.serialisation import to_json
 
 SCHEMA_FILE = Path(__file__).parents[2] / "reports" / "results.schema.json"
 
@@ -28,6 +27,7 @@ RECORD = CheckRecord(
     reason="resolves",
     duration_s=0.5,
     attempts=1,
+    retries=Retries(exec={"cut": 2}, rest={"http 429": 1}),
     observations=({"kind": "DnsAnswer", "addresses": ["10.0.0.1"]},),
     evidence="evidence/run1/dns.name.node-1",
 )
@@ -99,6 +99,49 @@ def test_results_say_what_they_are_about(tmp_path: Path) -> None:
     assert results["summary"]["partial"] is True
 
 
+def test_retries_are_counted_for_checks_and_for_the_run(tmp_path: Path) -> None:
+    report = run_report(tmp_path)
+    report.log.append(RECORD)
+    report.log.append(replace(RECORD, id="z", retries=Retries(exec={"cut": 1}, streams={"a": 1})))
+    report.count_retries(Retries(rest={"http 429": 2, "http 503": 1}))
+    report.finish(1)
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert results["checks"][0]["retries"] == {
+        "exec": {"cut": 2},
+        "rest": {"http 429": 1},
+        "streams": {},
+    }
+    assert results["summary"]["retries"] == {
+        "exec": {"cut": 3},
+        "rest": {"http 429": 3, "http 503": 1},
+        "streams": {"a": 1},
+    }
+
+
+def test_retries_since_an_earlier_count() -> None:
+    before = Retries(exec={"cut": 1}, rest={"http 429": 1})
+    after = before + Retries(exec={"cut": 1, "refused": 2}, streams={"cut": 4})
+    assert after - before == Retries(exec={"cut": 1, "refused": 2}, streams={"cut": 4})
+    assert (after - before).total == 7
+    assert (after - after).total == 0
+
+
+@pytest.mark.parametrize("text", ["\u2028", "\x85", "\x1c", "\ud800", "\x00", "\r"])
+def test_no_character_of_a_text_ends_its_line(tmp_path: Path, text: str) -> None:
+    log = ResultsLog(tmp_path)
+    log.append(replace(RECORD, reason=f"one{text}two", observations=({text: [text]},)))
+    [read] = log.read()
+    assert read.reason.startswith("one\\")
+
+
+def test_no_number_breaks_the_json(tmp_path: Path) -> None:
+    log = ResultsLog(tmp_path)
+    log.append(replace(RECORD, observations=({"a": float("nan"), "b": float("-inf")},)))
+    [line] = (tmp_path / "results.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["observations"] == [{"a": None, "b": None}]
+    assert "NaN" not in line
+
+
 def test_a_new_run_forgets_the_lines_of_the_last_one(tmp_path: Path) -> None:
     ResultsLog(tmp_path).append(RECORD)
     report = run_report(tmp_path)
@@ -117,13 +160,6 @@ def test_a_line_cut_by_a_crash_is_left_out(tmp_path: Path) -> None:
     with (tmp_path / "results.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"id": "dns.ha')
     assert log.read() == (RECORD,)
-
-
-def test_what_a_worker_sends_arrives_whole() -> None:
-    cluster = json.loads(json.dumps(to_json(CLUSTER)))
-    profile = json.loads(json.dumps(to_json(profile_facts(PROFILE))))
-    assert cluster_from_json(cluster) == CLUSTER
-    assert profile_from_json(profile) == profile_facts(PROFILE)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,247 @@
+"""What each fixture, and each need that a marker names, asks of cluster and user: data.
+
+Required is what a check cannot do without: where it is missing the check is skipped, with the
+reason. Optional is what is only read to know or to explain more: where it is missing that stays
+unknown, which is said. `docs/rbac.yaml` grants exactly what stands here.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from pytest_aksnet.model.rights import RIGHTS_PAGE, Preflight, Right, Where
+from pytest_aksnet.options import ACTION_CLASSES
+
+MARKER = "aksnet"
+_OURS = "pytest_aksnet.fixtures"
+_POLICIES = "networking.k8s.io"
+_SLICES = "discovery.k8s.io"
+_LEASES = "coordination.k8s.io"
+CONFIG_MAPS = ("azure-ip-masq-agent-config-reconciled", "coredns", "cilium-config", "kube-proxy")
+RUN_LEASE = "pytest-aksnet"
+BANDWIDTH_LEASE = "pytest-aksnet-bandwidth"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What something asks for. `optional` maps a right to what stays unknown without it.
+
+    `actions` are classes of actions. `two_nodes` says that one node is not enough, `namespaces`
+    that namespaces are created for it.
+    """
+
+    rights: frozenset[Right] = frozenset()
+    optional: Mapping[Right, str] = field(default_factory=dict)
+    actions: frozenset[str] = frozenset()
+    two_nodes: bool = False
+    namespaces: bool = False
+
+    def __or__(self, other: "Need") -> "Need":
+        """What both together ask for."""
+        rights = self.rights | other.rights
+        optional = {**self.optional, **other.optional}
+        return Need(
+            rights=rights,
+            optional={right: why for right, why in optional.items() if right not in rights},
+            actions=self.actions | other.actions,
+            two_nodes=self.two_nodes or other.two_nodes,
+            namespaces=self.namespaces or other.namespaces,
+        )
+
+
+def _rights(
+    resource: str,
+    *verbs: str,
+    group: str = "",
+    subresource: str = "",
+    name: str = "",
+    where: Where = Where.RUN,
+) -> frozenset[Right]:
+    return frozenset(
+        Right(
+            resource=resource,
+            verb=verb,
+            group=group,
+            subresource=subresource,
+            name=name,
+            where=where,
+        )
+        for verb in verbs
+    )
+
+
+def _lease(name: str) -> frozenset[Right]:
+    # RBAC cannot restrict create by name: the name of a new object is not known to it.
+    return _rights("leases", "create", group=_LEASES, where=Where.LEASE) | _rights(
+        "leases", "delete", "get", "update", group=_LEASES, name=name, where=Where.LEASE
+    )
+
+
+_NODES = Need(rights=_rights("nodes", "list", where=Where.CLUSTER))
+# Who may make a namespace and not remove it would leave one behind with every run.
+_NAMESPACES = Need(
+    rights=_rights("namespaces", "create", "delete", "get", "list", where=Where.CLUSTER),
+    optional=dict.fromkeys(
+        _rights("pods", "list", where=Where.CLUSTER)
+        | _rights("services", "list", where=Where.CLUSTER)
+        | _rights("networkpolicies", "list", group=_POLICIES, where=Where.CLUSTER)
+        | _rights("leases", "list", group=_LEASES, where=Where.LEASE),
+        "what a killed run left outside of its namespaces is not found by --aksnet-cleanup",
+    ),
+    namespaces=True,
+)
+_UNEXPLAINED = "why a pod does not start or has gone is told less clearly"
+_PODS = _NAMESPACES | Need(
+    rights=_rights("pods", "create", "delete", "list")
+    # An exec over a WebSocket is a GET that starts something: it needs both verbs.
+    | _rights("pods", "create", "get", subresource="exec"),
+    optional={
+        **dict.fromkeys(_rights("pods", "get"), _UNEXPLAINED),
+        **dict.fromkeys(_rights("events", "list"), _UNEXPLAINED),
+        **dict.fromkeys(_rights("pods", "watch"), "pods are polled, which takes longer"),
+        **dict.fromkeys(
+            _rights("resourcequotas", "list") | _rights("limitranges", "list"),
+            "a pod that a quota or limit range refuses is told less clearly",
+        ),
+    },
+)
+_FACTS = Need(
+    optional={
+        **dict.fromkeys(
+            _rights("daemonsets", "list", group="apps", where=Where.CLUSTER),
+            "network mode, policy engine and kind of kube-proxy stay unknown",
+        ),
+        **dict.fromkeys(
+            _rights("servicecidrs", "list", group=_POLICIES, where=Where.CLUSTER),
+            "the ranges of Services stay unknown",
+        ),
+        **{
+            right: f"what ConfigMap {name} says stays unknown"
+            for name in CONFIG_MAPS
+            for right in _rights("configmaps", "get", name=name, where=Where.SYSTEM)
+        },
+        **dict.fromkeys(
+            _rights("pods", "list", where=Where.SYSTEM),
+            "the pod ranges are not compared with pods in kube-system",
+        ),
+        **dict.fromkeys(
+            _rights("services", "get", name="kube-dns", where=Where.SYSTEM),
+            "the address of the cluster's DNS stays unknown",
+        ),
+        **dict.fromkeys(
+            _rights("endpointslices", "list", group=_SLICES, where=Where.SYSTEM),
+            "a failing name is explained without asking the replicas of CoreDNS",
+        ),
+        **dict.fromkeys(
+            _lease(RUN_LEASE), "a second run on the same cluster at the same time is not noticed"
+        ),
+    }
+)
+
+# By the names in a test's fixture closure, internal fixtures included.
+FIXTURES: Mapping[str, Need] = {
+    "aksnet_session": _NODES,
+    "aks": _FACTS,
+    "aksnet_test": _FACTS,
+    "aksnet_node": _NODES,
+    "aksnet_node_pair": _NODES | Need(two_nodes=True),
+    "aksnet_node_pool": _NODES,
+    "netshoot": _PODS,
+    "iperf": _PODS | Need(rights=_lease(BANDWIDTH_LEASE), actions=frozenset({"bandwidth"})),
+    "namespace": _NAMESPACES,
+    "service": _NAMESPACES
+    | Need(
+        rights=_rights("services", "create", "delete")
+        | _rights("endpointslices", "list", group=_SLICES)
+    ),
+    "network_policy": Need(rights=_rights("networkpolicies", "create", "delete", group=_POLICIES)),
+}
+
+# What a marker may name in `needs`, as no fixture shows it: arguments that a test gives to a
+# factory, and objects of the cluster that it reads.
+NAMED: Mapping[str, Need] = {
+    **{action: Need(actions=frozenset({action})) for action in sorted(ACTION_CLASSES)},
+    "load-balancer": Need(actions=frozenset({"load-balancer"}), rights=_rights("services", "get")),
+    "two-nodes": Need(two_nodes=True),
+    "kubernetes-service": Need(
+        rights=_rights("services", "get", name="kubernetes", where=Where.DEFAULT),
+        optional=dict.fromkeys(
+            _rights("endpointslices", "list", group=_SLICES, where=Where.DEFAULT),
+            "a Service kubernetes that does not answer is explained less clearly",
+        ),
+    ),
+    "coredns-pods": Need(rights=_rights("pods", "list", where=Where.SYSTEM)),
+}
+
+
+def fixtures_of(item: pytest.Item) -> tuple[str, ...]:
+    """The names of our fixtures that a test rests on; projects have a `service` of their own."""
+    info = getattr(item, "_fixtureinfo", None)
+    definitions = getattr(info, "name2fixturedefs", {})
+    return tuple(
+        name
+        for name in getattr(item, "fixturenames", ())
+        if name in FIXTURES
+        and any(
+            getattr(found.func, "__module__", "") == _OURS or name.startswith("aksnet_")
+            for found in definitions.get(name, ())
+        )
+    )
+
+
+def need_of(item: pytest.Item) -> Need:
+    """What a test needs, as its fixtures and its marker tell."""
+    need = Need()
+    for name in fixtures_of(item):
+        need |= FIXTURES[name]
+    for name in named_by(item):
+        need |= NAMED.get(name, Need())
+    return need
+
+
+def named_by(item: pytest.Item) -> tuple[str, ...]:
+    """The needs that the marker of a test names."""
+    marker = item.get_closest_marker(MARKER)
+    return tuple(marker.kwargs.get("needs", ())) if marker is not None else ()
+
+
+def together(needs: Iterable[Need]) -> Need:
+    """What all of them need."""
+    whole = Need()
+    for need in needs:
+        whole |= need
+    return whole
+
+
+def forbidden(action: str) -> str:
+    """Why a check is skipped that needs this class of actions."""
+    return f"needs {action}, which is not allowed in this run; --aksnet-allow={action} allows it"
+
+
+def why_not(
+    need: Need,
+    found: Preflight,
+    *,
+    allowed: frozenset[str],
+    nodes: int,
+    left_out: Mapping[str, str],
+) -> str:
+    """Why something with this need cannot run here; empty where it can.
+
+    `nodes` is how many take part. What could not be found out is not held against the check.
+    """
+    for action in sorted(need.actions - allowed):
+        return forbidden(action)
+    if need.two_nodes and nodes < 2:
+        others = "; ".join(f"{name}: {why}" for name, why in left_out.items())
+        return "needs two nodes that take part; there is one" + (
+            f" (left out: {others})" if others else ""
+        )
+    if missing := sorted(str(right) for right in need.rights & found.denied):
+        return f"needs {', '.join(missing)}, which this user may not: see {RIGHTS_PAGE}"
+    if need.namespaces and found.no_namespace:
+        return found.no_namespace
+    for action in sorted(need.actions & found.impossible.keys()):
+        return f"needs {action}, which is not possible here: {found.impossible[action]}"
+    return ""
