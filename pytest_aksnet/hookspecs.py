@@ -12,5 +12,6 @@ if TYPE_CHECKING:
 def pytest_aksnet_check_finished(config: pytest.Config, record: "CheckRecord") -> None:
     """A check has ended and its line is in results.jsonl, if this run writes a report.
 
-    Called in the process that ran the check (with xdist: the worker), once per check.
+    Called in the process that ran the check (with xdist: the worker), once per check; where that
+    worker has died, in the controller.
     """

@@ -33,7 +33,7 @@ Json = dict[str, Any]
 # has 10 s by default and 30 s at most; a read waits for nobody.
 READ_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 30.0
-ATTEMPTS = 5
+ATTEMPTS = 7  # over about 3 s where the server asks for no other pace: it may be restarting
 BUDGET_S = 30.0  # for one call with all its tries
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 _UNAUTHORIZED = 401

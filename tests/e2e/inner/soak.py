@@ -67,6 +67,18 @@ def is_blocked(use: Tools) -> None:
     source.assert_policy_blocks(target)
 
 
+def reaches_all(use: Tools) -> None:
+    """Passes: a pod reaches the pods of all nodes, by one list of probes."""
+    pods = use.netshoot.on_each(use.aks.nodes)
+    use.netshoot(on=use.here).assert_reaches_all(pods)
+
+
+def reaches_all_closed_ports(use: Tools) -> None:
+    """Fails: nothing listens there."""
+    pods = use.netshoot.on_each(use.aks.nodes)
+    use.netshoot(on=use.here).assert_reaches_all(pods, port=CLOSED_PORT)
+
+
 def reaches_closed_port(use: Tools) -> None:
     """Fails: nothing listens there."""
     use.netshoot(on=use.here).assert_connects(use.netshoot(on=use.there), port=CLOSED_PORT)
@@ -94,15 +106,20 @@ KINDS: tuple[Callable[[Tools], None], ...] = (
     is_served,
     resolves,
     resolves_elsewhere,
-    connects,
+    reaches_all,
     is_blocked,
-    keeps_source,
+    reaches_all_closed_ports,
     is_blocked_by_nothing,
     resolves,
     is_served,
-    connects,
+    reaches_all,
 )
-MUST_FAIL = (reaches_closed_port, resolves_elsewhere, is_blocked_by_nothing)
+MUST_FAIL = (
+    reaches_closed_port,
+    reaches_all_closed_ports,
+    resolves_elsewhere,
+    is_blocked_by_nothing,
+)
 
 
 def kind_of(number: int) -> Callable[[Tools], None]:

@@ -20,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from pytest_aksnet.cluster.connect import Cluster, connect
 from pytest_aksnet.cluster.exec import StreamExecutor
+from pytest_aksnet.cluster.rest import ATTEMPTS
 from pytest_aksnet.model.errors import (
     AksnetError,
     ApiRefused,
@@ -301,7 +302,7 @@ def test_a_lost_server_is_asked_a_bounded_number_of_times(
     api.routes["GET", PODS] = lambda request: None
     with pytest.raises(ApiUnreachable):
         cluster.rest.get(PODS)
-    assert len(api.sent("GET", PODS)) == 5
+    assert len(api.sent("GET", PODS)) == ATTEMPTS
 
 
 def test_a_create_whose_answer_was_lost_finds_its_own_object(
