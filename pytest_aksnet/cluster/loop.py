@@ -9,7 +9,7 @@ import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -37,13 +37,13 @@ class StreamLoop:
         except BaseException:
             coroutine.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        call = _Call(coroutine)
         try:
-            return future.result()
+            return asyncio.run_coroutine_threadsafe(call.run(), loop).result()
         except concurrent.futures.CancelledError:
             raise RuntimeError("the stream loop was closed meanwhile") from None
         finally:
-            future.cancel()  # nothing where it has ended
+            call.abandon(loop)
 
     def close(self) -> None:
         """Cancel what runs, close the streams, end the thread; again is no error."""
@@ -75,6 +75,37 @@ class StreamLoop:
                 self._thread.start()
                 self._loop = loop
             return self._loop
+
+
+class _Call(Generic[T]):
+    """A coroutine whose caller may leave at any moment, also before it has the call's future."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        self._coroutine = coroutine
+        self._task: asyncio.Task[Any] | None = None
+        self._abandoned = self._ended = False
+
+    async def run(self) -> T:
+        """Run it, on the loop."""
+        self._task = asyncio.current_task()
+        try:
+            if self._abandoned:
+                self._coroutine.close()
+                raise asyncio.CancelledError
+            return await self._coroutine
+        finally:
+            self._ended = True
+
+    def abandon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel it; nothing where it has ended. Called by the caller's thread."""
+        self._abandoned = True
+        if not self._ended:
+            with contextlib.suppress(RuntimeError):  # the loop has closed meanwhile
+                loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
 
 async def in_thread(function: Callable[[], T]) -> T:
