@@ -23,6 +23,14 @@ class Process(Protocol):
         ...
 
 
+class ProcessGroup(Protocol):
+    """Processes of a sandbox that end together, with all that they started: a container's."""
+
+    async def end(self) -> None:
+        """Kill all of them at once (SIGKILL); returns when none runs. No more can join."""
+        ...
+
+
 class Sandbox(Protocol):
     """Namespaces of their own: a machine (node, VM, server) or a pod in a node.
 
@@ -42,12 +50,18 @@ class Sandbox(Protocol):
         stderr_fd: int,
         cwd: str = "/",
         tty: bool = False,
+        group: ProcessGroup | None = None,
     ) -> Process:
         """Start a process with these descriptors (the caller keeps and closes its own copies).
 
         With `tty` the descriptors are one pty replica that becomes the controlling terminal.
+        `group` is one of this sandbox that has not ended.
         Raises FileNotFoundError or PermissionError where the program cannot be executed.
         """
+        ...
+
+    async def new_group(self) -> ProcessGroup:
+        """A group without processes. Whoever asked for it calls its `end`."""
         ...
 
     async def write_file(self, path: str, content: bytes, mode: int = 0o644) -> None:

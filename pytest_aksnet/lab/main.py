@@ -22,7 +22,12 @@ from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.container.context import BootContext
 from pytest_aksnet.lab.container.requirements import LabRefused
 from pytest_aksnet.lab.contracts import Sandbox
-from pytest_aksnet.lab.controllers.cluster import API_HOST, COREDNS_REPLICAS, create_cluster
+from pytest_aksnet.lab.controllers.cluster import (
+    API_HOST,
+    COREDNS_REPLICAS,
+    create_cluster,
+    system_images,
+)
 from pytest_aksnet.lab.controllers.cluster_records import StoreRecords
 from pytest_aksnet.lab.controllers.disruption import DisruptionController
 from pytest_aksnet.lab.controllers.endpoints import EndpointsController, is_ready
@@ -170,6 +175,7 @@ class Lab:
             runtime=self._context.runtime,
             network=self.network,
             issue_token=self._issue_token,
+            preloaded=system_images(self.spec),
             programs={"coredns": run_coredns},
             facade=self.facade,
             addresses=self._policies,

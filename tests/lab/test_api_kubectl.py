@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from tests.lab import api_server
 from tests.lab.api_server import ApiServer
+from tests.lab.waiting import until
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
 
@@ -41,6 +43,18 @@ def kubectl(server: ApiServer, tmp_path: Path) -> Kubectl:
         return found.stdout if code == 0 else found.stderr
 
     return run
+
+
+_LIMITS = """
+apiVersion: v1
+kind: LimitRange
+metadata:
+  name: few
+spec:
+  limits:
+  - type: Pod
+    max: {cpu: 64}
+"""
 
 
 def _pod(name: str, labels: str = "app: web") -> str:
@@ -86,6 +100,24 @@ def test_get_in_all_formats(kubectl: Kubectl, pod: str) -> None:
     assert f"pod/{pod}" in kubectl("get", "pods", "-l", "app in (web)", "-o", "name")
     assert kubectl("get", "pods", "-l", "app!=web", "-o", "name") == ""
     assert "node-0" in kubectl("get", "nodes", "-o", "wide")
+
+
+def test_get_shows_quotas_and_limits(kubectl: Kubectl) -> None:
+    kubectl("create", "quota", "q", "--hard=services=4,limits.cpu=2,requests.memory=1Gi")
+    until(lambda: "services" in kubectl("get", "quota"))
+    head, row = kubectl("get", "quota").splitlines()
+    assert re.split(" {2,}", head.strip()) == ["NAME", "REQUEST", "LIMIT", "AGE"]
+    name, request, limit, age = re.split(" {2,}", row)
+    assert (name, limit) == ("q", "limits.cpu: 0/2")
+    assert re.fullmatch("requests.memory: 0/1Gi, services: [01]/4", request)
+    assert re.fullmatch("[0-9]+s", age)
+    kubectl("delete", "quota", "q")
+    kubectl("create", "-f", "-", stdin=_LIMITS)
+    head, row = kubectl("get", "limits").splitlines()
+    assert head.split() == ["NAME", "CREATED", "AT"]
+    created = kubectl("get", "limits", "few", "-o", "jsonpath={.metadata.creationTimestamp}")
+    assert row.split() == ["few", created]
+    kubectl("delete", "limits", "few")
 
 
 def test_describe_shows_pod_and_node(kubectl: Kubectl, pod: str) -> None:

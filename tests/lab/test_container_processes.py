@@ -14,6 +14,7 @@ import pytest
 
 from pytest_aksnet.lab.container.client import LabSandbox
 from pytest_aksnet.lab.container.context import BootContext
+from pytest_aksnet.lab.contracts import ProcessGroup
 from tests.lab.bare_lab import ENVIRONMENT, machine_and_pod, output, result_of
 
 
@@ -242,6 +243,36 @@ def test_a_process_whose_start_was_cancelled_does_not_live_on() -> None:
     assert result_of(cancelled) == "0\n"
 
 
+FAMILY = "setsid sh -c 'sleep 771 & sleep 772 & wait' & (setsid sleep 773 &) ; sleep 774"
+
+
+async def grouped(context: BootContext) -> object:
+    _, pod = await machine_and_pod(context)
+    groups = [await pod.new_group() for _ in range(2)]
+    leaders = []
+    for group in (*groups, None):
+        leaders.append(await spawn_quietly(pod, "sh", "-c", FAMILY, group=group))
+    while (await output(pod, "pgrep", "-c", "sleep"))[1] != "12\n":
+        await asyncio.sleep(0.01)
+    late = asyncio.create_task(spawn_quietly(pod, "sleep", "775", group=groups[0]))
+    await asyncio.sleep(0)  # asked for already, and then comes the end
+    await groups[0].end()
+    found = [await leaders[0].wait(), await (await late).wait()]
+    found.append((await output(pod, "pgrep", "-c", "sleep"))[1])
+    try:
+        await spawn_quietly(pod, "true", group=groups[0])
+    except ProcessLookupError as error:
+        found.append(str(error.strerror))
+    await pod.destroy()
+    for group in groups:
+        await group.end()
+    return found
+
+
+def test_a_group_ends_with_all_that_it_started_and_nothing_else() -> None:
+    assert result_of(grouped) == [137, 137, "8\n", "the group has ended"]
+
+
 async def capture(context: BootContext) -> object:
     machine, _ = await machine_and_pod(context)
     await output(machine, "ip", "link", "set", "lo", "up")
@@ -260,10 +291,12 @@ def test_ping_tcpdump_and_chown_work_without_privilege_on_the_machine() -> None:
     assert result_of(capture) == [0, True, 0]
 
 
-async def spawn_quietly(sandbox: LabSandbox, *argv: str) -> Any:
+async def spawn_quietly(sandbox: LabSandbox, *argv: str, group: ProcessGroup | None = None) -> Any:
     with open(os.devnull, "r+b", buffering=0) as nothing:
         fd = nothing.fileno()
-        return await sandbox.spawn(argv, env=ENVIRONMENT, stdin_fd=fd, stdout_fd=fd, stderr_fd=fd)
+        return await sandbox.spawn(
+            argv, env=ENVIRONMENT, stdin_fd=fd, stdout_fd=fd, stderr_fd=fd, group=group
+        )
 
 
 def test_dev_null_of_the_machine_stays_roots() -> None:

@@ -4,7 +4,10 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from pytest_aksnet.lab.container.context import BootContext
+from pytest_aksnet.lab.container.unprivileged import ping_groups
 from pytest_aksnet.lab.kernel.syscalls import in_netns
 from tests.lab.bare_lab import machine_and_pod, output, result_of
 
@@ -39,6 +42,42 @@ async def visibility(context: BootContext) -> object:
 
 def test_a_machine_sees_the_processes_of_its_pods_and_a_pod_only_its_own() -> None:
     assert result_of(visibility) == [["pause", "pause", "ps"], ["pause", "ps"]]
+
+
+SETTINGS = """
+cat /proc/sys/net/ipv4/ping_group_range /proc/sys/net/ipv4/ip_unprivileged_port_start
+python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1); print("may ping")'
+"""
+
+
+async def unprivileged_network(context: BootContext) -> object:
+    machine, pod = await machine_and_pod(context)
+    guest = await context.runtime.create_pod(
+        machine, "guest", hostname="guest", etc={}, host_network=True
+    )
+    return [(await output(each, "sh", "-c", SETTINGS))[1].split() for each in (pod, guest, machine)]
+
+
+def test_in_pods_pings_and_low_ports_need_no_privilege_but_not_on_the_machines_network() -> None:
+    pod, guest, machine = result_of(unprivileged_network)
+    # Its only group is the first one of its user namespace.
+    assert pod == ["0", "0", "0", "may", "ping"]
+    assert guest == machine
+    assert machine[2] == "1024"
+    assert "PermissionError:" in machine
+
+
+@pytest.mark.parametrize(
+    ("gid_map", "groups"),
+    [
+        ("0 0 4294967295\n", "0 2147483647"),
+        ("         0      65534          1\n", "0 0"),
+        ("0 100000 65536\n65536 1000 1\n", "65536 65535"),
+        ("0 1000 1\n1 100000 65536\n", "0 65536"),
+    ],
+)
+def test_the_range_of_pings_is_the_widest_of_a_user_namespace(gid_map: str, groups: str) -> None:
+    assert ping_groups(gid_map) == groups
 
 
 async def etc(context: BootContext) -> object:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_aksnet.lab.contracts import Process
+from pytest_aksnet.lab.contracts import Process, ProcessGroup
 from pytest_aksnet.lab.facade.accelerated_networking import (
     AcceleratedNetworking,
     FacadeError,
@@ -86,6 +86,7 @@ class Namespaces:
         stderr_fd: int,
         cwd: str = "/",
         tty: bool = False,
+        group: ProcessGroup | None = None,
     ) -> Process:
         process = subprocess.Popen(
             [*self.entering, *argv],
@@ -96,6 +97,9 @@ class Namespaces:
             text=True,
         )
         return Running(process, process.pid)
+
+    async def new_group(self) -> ProcessGroup:
+        raise NotImplementedError
 
     async def write_file(self, path: str, content: bytes, mode: int = 0o644) -> None:
         raise NotImplementedError

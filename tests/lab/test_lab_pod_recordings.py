@@ -38,9 +38,22 @@ def api(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     found = RawApi(lab, tmp_path_factory.mktemp("api"))
     found.send("POST", "/api/v1/namespaces", {"metadata": {"name": "rec"}})
     until(lambda: found.send("GET", f"{_NAMESPACE}/serviceaccounts/default")[0] == 200)
+    _have_the_image(found)
     yield found
     found.send("DELETE", _NAMESPACE)
     until(lambda: found.send("GET", _NAMESPACE)[0] == 404)
+
+
+def _have_the_image(api: RawApi) -> None:
+    """Nothing was pulled for the recordings: every node had it."""
+    nodes = [item["metadata"]["name"] for item in api.send("GET", "/api/v1/nodes")[2]["items"]]
+    for node in nodes:
+        container = {"name": "c", "image": "nicolaka/netshoot:latest", "command": ["true"]}
+        spec = {"containers": [container], "nodeName": node, "restartPolicy": "Never"}
+        api.send("POST", _PODS, {"metadata": {"name": f"on-{node}"}, "spec": spec})
+    for node in nodes:
+        path = f"{_PODS}/on-{node}"
+        until(lambda path=path: api.send("GET", path)[2]["status"]["phase"] == "Succeeded")  # type: ignore[misc]
 
 
 @pytest.fixture

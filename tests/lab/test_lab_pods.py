@@ -1,5 +1,7 @@
 """Pods of the lab, seen by the unmodified kubernetes client."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from kubernetes.client import ApiException
 
@@ -35,6 +37,67 @@ def test_exec_gives_output_of_both_streams_and_the_exit_code(user: User) -> None
     user.ready("p")
     ended = user.run("p", "sh", "-c", "echo out; echo err >&2; exit 3")
     assert (ended.code, ended.stdout, ended.stderr) == (3, "out\n", "err\n")
+
+
+@pytest.mark.parametrize("policy", ["Always", "Never"])
+def test_with_its_main_process_a_container_ends_and_no_other(user: User, policy: str) -> None:
+    user.create_pod(
+        "p",
+        restartPolicy=policy,
+        initContainers=[
+            {"name": "i", "image": "busybox:1", "command": ["sh", "-c", "(setsid sleep 881 &)"]}
+        ],
+    )
+    user.ready("p")
+    assert not user.run("p", "pgrep", "-x", "-f", "sleep 881").stdout
+    # It ignores what is sent to it, and leaves a process behind that holds its output.
+    family = "trap '' TERM; setsid sleep 882 & echo up; sleep 883"
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(user.run, "p", "sh", "-c", family)
+        user.eventually(
+            lambda: bool(user.run("p", "pgrep", "-x", "-f", "sleep 883").stdout), "it runs"
+        )
+        user.run("p", "pkill", "-KILL", "-x", "-f", "sleep infinity")
+        ended = running.result()
+    assert (ended.code, ended.stdout) == (137, "up\n")
+    if policy == "Always":
+        user.await_pod(
+            "p", lambda pod: pod.status.container_statuses[0].restart_count == 1, "restarted"
+        )
+        user.ready("p")
+        assert not user.run("p", "pgrep", "-f", "sleep 88[123]").stdout
+
+
+def test_the_other_containers_of_a_pod_live_on(user: User) -> None:
+    beside = {"name": "beside", "image": "busybox:1", "command": ["sleep", "884"]}
+    user.core.create_namespaced_pod(
+        user.namespace,
+        {
+            "metadata": {"name": "p"},
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [
+                    {"name": "main", "image": "busybox:1", "command": ["sleep", "885"]},
+                    beside,
+                ],
+            },
+        },
+    )
+    user.ready("p")
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(user.run, "p", "sleep", "886")
+        second = threads.submit(user.run, "p", "sleep", "3", container="beside")
+        user.eventually(
+            lambda: (
+                len(user.run("p", "pgrep", "-f", "^sleep", container="beside").stdout.split()) == 4
+            ),
+            "all run",
+        )
+        user.run("p", "pkill", "-f", "sleep 885", container="beside")
+        assert (first.result().code, second.result().code) == (137, 0)
+    with pytest.raises(ApiException, match='container not found \\("main"\\)'):
+        user.run("p", "true")
+    assert user.run("p", "true", container="beside").code == 0
 
 
 def test_a_log_has_what_the_main_process_wrote(user: User) -> None:

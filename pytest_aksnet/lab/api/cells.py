@@ -275,6 +275,21 @@ def slice_addresses(value: JsonObject) -> object:
     return _at_most(texts, 3) if texts else "<unset>"
 
 
+def quota(*, limits: bool) -> Cell:
+    """A cell of what is used of a ResourceQuota: of its `limits.*`, or of all others."""
+
+    def cell(value: JsonObject) -> object:
+        status = value.get("status") or {}
+        hard, used = status.get("hard") or {}, status.get("used") or {}
+        return ", ".join(
+            f"{name}: {used.get(name, '0')}/{hard[name]}"
+            for name in sorted(hard)
+            if name.startswith("limits.") == limits
+        )
+
+    return cell
+
+
 def event_last_seen(value: JsonObject) -> object:
     """How long ago an event was seen last."""
     for path in ("series.lastObservedTime", "lastTimestamp", "eventTime", "firstTimestamp"):

@@ -21,6 +21,7 @@ from pytest_aksnet.lab.api.resources import (
     NODES,
     PODS,
     REPLICA_SETS,
+    RESOURCE_QUOTAS,
     ROLE_BINDINGS,
     SECRETS,
     SERVICE_ACCOUNTS,
@@ -150,6 +151,12 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
         ),
         _AGE,
     ),
+    RESOURCE_QUOTAS: (
+        _NAME,
+        Column("Request", cells.quota(limits=False)),
+        Column("Limit", cells.quota(limits=True)),
+        _AGE,
+    ),
     CONFIG_MAPS: (_NAME, Column("Data", cells.count_of("data")), _AGE),
     SECRETS: (
         _NAME,
@@ -178,7 +185,7 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
     ),
 }
 _COLUMNS[EVENTS_V1] = _COLUMNS[EVENTS]
-_DEFAULT = (_NAME, Column("Created At", cells.at("metadata.creationTimestamp")))
+_DEFAULT = (_NAME, Column("Created At", cells.at("metadata.creationTimestamp"), "date"))
 
 
 def render(

@@ -5,15 +5,18 @@ import fcntl
 import os
 import signal
 import termios
+import time
 from contextlib import suppress
 from typing import NoReturn, TypedDict
 
 from pytest_aksnet.lab.kernel import syscalls
 from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
 
+_DYING_SECONDS = 0.001
+
 
 class SpawnRequest(TypedDict):
-    """A new process on three descriptors in the namespaces that come after them."""
+    """A new process on three descriptors in the namespaces, and maybe group, that come after."""
 
     op: str
     id: int
@@ -43,6 +46,28 @@ def reap_forever() -> NoReturn:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         signal.sigwait({signal.SIGCHLD})
+
+
+def kill_group(cgroup_namespace: int) -> None:
+    """Kill what is in a cgroup namespace and in /proc, until nothing of it runs any more."""
+    wanted = os.fstat(cgroup_namespace).st_ino
+    while [pid for pid in os.listdir("/proc") if pid.isdigit() and _killed(pid, wanted)]:
+        time.sleep(_DYING_SECONDS)
+
+
+def _killed(pid: str, cgroup_namespace: int) -> bool:
+    """Kill a process where it is in the namespace; False where it is not, or not any more."""
+    # What is no process of ours (a /proc of outer processes) may not be looked at.
+    with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        # A directory of /proc serves as pidfd (pidfd_send_signal(2)): numbers are taken again.
+        process = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if os.stat("ns/cgroup", dir_fd=process).st_ino == cgroup_namespace:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                return True
+        finally:
+            os.close(process)
+    return False
 
 
 def execute(

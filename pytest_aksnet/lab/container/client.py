@@ -15,10 +15,35 @@ from collections.abc import Mapping, Sequence
 
 from pytest_aksnet.lab.container import protocol
 from pytest_aksnet.lab.container.connection import Answer, Connection, LabProcess, send_signal
-from pytest_aksnet.lab.contracts import Sandbox
+from pytest_aksnet.lab.contracts import ProcessGroup, Sandbox
 from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
 
 _PTY_REPLICA_MAJORS = range(136, 144)  # Documentation/admin-guide/devices.txt
+
+
+class LabProcessGroup:
+    """Processes of a sandbox that end together (contracts.ProcessGroup)."""
+
+    def __init__(self, sandbox: "LabSandbox", fd: int) -> None:
+        """Take over `fd`, the namespace that marks them."""
+        self._sandbox = sandbox
+        self._fd = fd
+
+    @property
+    def fd(self) -> int:
+        """What marks them. Raises ProcessLookupError where the group has ended."""
+        if self._fd < 0:
+            raise ProcessLookupError(errno.ESRCH, "the group has ended", self._sandbox.name)
+        return self._fd
+
+    async def end(self) -> None:
+        """Kill all of them at once (SIGKILL), and wait until none runs; repeat as you like."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            try:
+                await self._sandbox.end_group(fd)
+            finally:
+                os.close(fd)
 
 
 class LabSandbox:
@@ -57,17 +82,19 @@ class LabSandbox:
         stderr_fd: int,
         cwd: str = "/",
         tty: bool = False,
+        group: ProcessGroup | None = None,
     ) -> LabProcess:
         """Start a process with exactly this environment; programs are looked up in its PATH.
 
         Raises FileNotFoundError (no such program or `cwd`), PermissionError (cannot be executed),
-        ProcessLookupError (the sandbox has ended), OSError.
+        ProcessLookupError (the sandbox or the group has ended), OSError.
         """
         standard = (stdin_fd, stdout_fd, stderr_fd)
+        groups = (group.fd,) if isinstance(group, LabProcessGroup) else ()
         self._hand_over(standard)
         message = {"op": "spawn", "argv": [*argv], "env": dict(env), "cwd": cwd, "tty": tty}
         try:
-            answer = await self._request(message, standard)
+            answer = await self._request(message, standard, groups)
         except NotADirectoryError as error:
             raise FileNotFoundError(error.errno, error.strerror, error.filename) from None
         except OSError as error:
@@ -77,6 +104,19 @@ class LabSandbox:
         if answer.process is None:
             raise ConnectionError("the fork server started no process")
         return answer.process
+
+    async def new_group(self) -> LabProcessGroup:
+        """A group without processes. Raises OSError."""
+        answer = await self._connection.request({"op": "group"}, ())
+        return LabProcessGroup(self, answer.fds[0])
+
+    async def end_group(self, fd: int) -> None:
+        """Kill what `fd` marks and wait for its end; nothing to do in a sandbox that has ended."""
+        try:
+            await self._request({"op": "end group"}, (), (fd,))
+        except OSError:
+            if not self._has_ended():
+                raise
 
     async def write_file(self, path: str, content: bytes, mode: int = 0o644) -> None:
         """Put a file in place as a whole, its directories included; a link there is replaced.
@@ -124,10 +164,12 @@ class LabSandbox:
     def _ended_error(self) -> ProcessLookupError:
         return ProcessLookupError(errno.ESRCH, "the sandbox has ended", self.name)
 
-    async def _request(self, message: Mapping[str, object], fds: Sequence[int]) -> Answer:
+    async def _request(
+        self, message: Mapping[str, object], fds: Sequence[int], groups: Sequence[int] = ()
+    ) -> Answer:
         namespaces = self.namespaces.as_tuple()
         try:
-            return await self._connection.request(message, (*fds, *namespaces))
+            return await self._connection.request(message, (*fds, *namespaces, *groups))
         except OSError as error:
             # What fork(2) says in a pid namespace whose first process has ended.
             if error.errno == errno.ENOMEM and self._has_ended():
@@ -198,6 +240,8 @@ class LabRuntime:
             "hostname": hostname,
             "etc": protocol.pack_files(etc),
             "share_network": share_network,
+            # containerd 2 does so for pods: enable_unprivileged_icmp, enable_unprivileged_ports.
+            "unprivileged": machine is not None and not share_network,
         }
         fds = machine.namespaces.as_tuple() if machine is not None else ()
         answer = await self._connection.request(message, fds)

@@ -49,7 +49,10 @@ class LabProcess:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the fork server said to a request: a process it started, or descriptors to own."""
+    """What the fork server said to a request: a process it started, or descriptors to own.
+
+    These are a sandbox's, its first process's pidfd first, or the only one of a group.
+    """
 
     process: LabProcess | None
     fds: tuple[int, ...]
@@ -196,10 +199,10 @@ def _pid_here(pidfd: int) -> int:
 
 
 def _abandon(answer: Answer) -> None:
-    """Nobody owns what came: a process, or a sandbox, whose first descriptor is its pidfd."""
+    """Nobody owns what came: it is killed."""
     if answer.process is not None:
         answer.process.signal(signal.SIGKILL)
-    elif answer.fds:
+    if len(answer.fds) > 1:
         send_signal(answer.fds[0], signal.SIGKILL)
-        for fd in answer.fds:
-            os.close(fd)
+    for fd in answer.fds:
+        os.close(fd)

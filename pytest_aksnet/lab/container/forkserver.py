@@ -7,6 +7,9 @@ namespaces happens in a child, so that one slow request holds up no other.
 A new process of a sandbox is its child, not the sandbox's: it enters the pid namespace by fork,
 and its exit status can be had by waitpid(2). The first process of a sandbox does nothing but
 reap; with it the kernel ends the whole sandbox.
+
+Processes of one container have a cgroup namespace of their own, as on a real node. What they start
+inherits it, also what leaves session and parents, so it tells whose a process is.
 """
 
 import errno
@@ -20,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, TypedDict, cast
 
-from pytest_aksnet.lab.container import children, protocol, rootfs
+from pytest_aksnet.lab.container import children, protocol, rootfs, unprivileged
 from pytest_aksnet.lab.container.children import SpawnRequest
 from pytest_aksnet.lab.kernel import syscalls
 from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
@@ -35,13 +38,24 @@ _DIED = {"errno": errno.EIO, "text": "the process that worked on it was killed",
 
 
 class CreateRequest(TypedDict):
-    """A new sandbox; inside the namespaces that come with it, if any."""
+    """A new sandbox; inside the namespaces that come with it, if any.
+
+    `unprivileged`: in its own network, pings and low ports need no privilege.
+    """
 
     op: str
     id: int
     hostname: str
     etc: dict[str, str]
     share_network: bool
+    unprivileged: bool
+
+
+class GroupRequest(TypedDict):
+    """A new group of processes, or the end of the one that comes after the namespaces."""
+
+    op: str
+    id: int
 
 
 class WriteRequest(TypedDict):
@@ -72,6 +86,7 @@ class ForkServer:
         self._connection = connection
         self._trees = trees
         self._home = syscalls.open_namespace("pid")
+        self._no_group = syscalls.open_namespace("cgroup")
         self._selector = selectors.DefaultSelector()
         self._starting: dict[int, _Starting] = {}
         self._running: set[int] = set()
@@ -110,6 +125,11 @@ class ForkServer:
             elif message["op"] == "create":
                 create = cast(CreateRequest, message)
                 self._job(create["id"], fds, lambda: self._create(create, fds))
+            elif message["op"] == "group":
+                self._new_group(cast(GroupRequest, message))
+            elif message["op"] == "end group":
+                end = cast(GroupRequest, message)
+                self._job(end["id"], fds, lambda: self._end_group(end, fds))
             else:
                 write = cast(WriteRequest, message)
                 self._job(write["id"], fds, lambda: self._write(write, fds))
@@ -134,9 +154,10 @@ class ForkServer:
 
     def _spawn(self, request: SpawnRequest, fds: list[int]) -> None:
         namespaces = NamespaceFds.from_sequence(fds[3 : 3 + NAMESPACES])
+        groups = fds[3 + NAMESPACES :]
         reading, writing = os.pipe()
         try:
-            pid = self._fork_in(namespaces.pid)
+            pid = self._fork_in(namespaces.pid, groups[0] if groups else self._no_group)
             if pid == 0:
                 children.execute(request, fds[:3], namespaces, writing)
         except OSError:
@@ -181,23 +202,36 @@ class ForkServer:
             if request is not None and status != 0:
                 self._answer(request, error=_DIED)
 
-    def _fork_in(self, pid_namespace: int) -> int:
-        """Fork a child into a pid namespace below this process's own."""
-        syscalls.setns(pid_namespace, syscalls.CLONE_NEWPID)
+    def _fork_in(self, pid_namespace: int, group: int) -> int:
+        """Fork a child into a pid namespace below this process's own, and into a group.
+
+        It is in the group from its first moment: no end of the group can miss it.
+        """
+        pid = -1
         try:
+            syscalls.setns(pid_namespace, syscalls.CLONE_NEWPID)
+            syscalls.setns(group, syscalls.CLONE_NEWCGROUP)
             pid = children.fork()
-        except OSError:
-            syscalls.setns(self._home, syscalls.CLONE_NEWPID)
-            raise
-        if pid:
-            syscalls.setns(self._home, syscalls.CLONE_NEWPID)
+        finally:
+            if pid != 0:
+                syscalls.setns(self._home, syscalls.CLONE_NEWPID)
+                syscalls.setns(self._no_group, syscalls.CLONE_NEWCGROUP)
         return pid
+
+    def _new_group(self, request: GroupRequest) -> None:
+        syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+        group = syscalls.open_namespace("cgroup")
+        try:
+            syscalls.setns(self._no_group, syscalls.CLONE_NEWCGROUP)
+            self._answer(request["id"], fds=[group])
+        finally:
+            os.close(group)
 
     # -- jobs: children that answer themselves ---------------------------------------------
 
     def _job(self, request: int, fds: list[int], work: Callable[[], None]) -> None:
         inside = fds[NAMESPACES - 1] if fds else -1
-        pid = self._fork_in(inside) if inside >= 0 else children.fork()
+        pid = self._fork_in(inside, self._no_group) if inside >= 0 else children.fork()
         if pid:
             self._jobs[pid] = request
             return
@@ -212,6 +246,11 @@ class ForkServer:
         content = protocol.unpack_files({"": request["content"]})[""]
         os.umask(0o022)
         rootfs.replace_file(request["path"], content, request["mode"])
+        self._answer(request["id"])
+
+    def _end_group(self, request: GroupRequest, fds: list[int]) -> None:
+        NamespaceFds.from_sequence(fds[:NAMESPACES]).enter()
+        children.kill_group(fds[NAMESPACES])
         self._answer(request["id"])
 
     def _create(self, request: CreateRequest, fds: list[int]) -> None:
@@ -233,6 +272,8 @@ class ForkServer:
             os.umask(0o022)
             etc = protocol.unpack_files(request["etc"])
             rootfs.enter_new_root(self._trees, request["hostname"], etc)
+            if request["unprivileged"]:
+                unprivileged.allow_pings_and_low_ports()
             namespaces = NamespaceFds.of_this_process()
             itself = os.pidfd_open(os.getpid())
             self._answer(request["id"], fds=[itself, *namespaces.as_tuple()])

@@ -163,7 +163,12 @@ def _enter_sandboxes_namespaces(state_dir: Path, trees: tuple[str, ...], user: i
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
-    syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
+    syscalls.unshare(
+        syscalls.CLONE_NEWUSER
+        | syscalls.CLONE_NEWNS
+        | syscalls.CLONE_NEWPID
+        | syscalls.CLONE_NEWCGROUP
+    )
     # The files in /proc that set up the namespace are root's otherwise.
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     namespaces.write_identity_maps("self", [(0, user)], [(0, user)])

@@ -21,6 +21,8 @@ from pytest_aksnet.lab.api.resources import (
 )
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.controllers.endpoints import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers.kubelet.images import resolve
+from pytest_aksnet.lab.controllers.kubelet.node_images import listed
 from pytest_aksnet.lab.controllers.nodes import node_object
 from pytest_aksnet.lab.spec import LabSpec
 
@@ -29,6 +31,8 @@ COREDNS_REPLICAS = 2
 MASQUERADE_CONFIG = ("kube-system", "azure-ip-masq-agent-config-reconciled")
 CUSTOM_COREFILE = ("kube-system", "coredns-custom")
 _REGISTRY = "mcr.microsoft.com"
+_COREDNS_IMAGE = f"{_REGISTRY}/oss/v2/kubernetes/coredns:v1.12.1-7"
+_PAUSE_IMAGE = f"{_REGISTRY}/oss/v2/kubernetes/pause:3.6"
 _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 _SYSTEM = "kube-system"
 _API_PORT = 443
@@ -72,13 +76,19 @@ def create_cluster(store: Store, spec: LabSpec) -> None:
         namespaces.append("calico-system")
     for name in namespaces:
         store.create(NAMESPACES, {"metadata": {"name": name}})
+    images = listed(map(resolve, system_images(spec)))
     for node in spec.nodes:
-        store.create(NODES, node_object(spec, node))
+        store.create(NODES, node_object(spec, node, images))
     _create_api_service(store, spec)
     _create_dns(store, spec)
     store.create(CONFIG_MAPS, masquerade_config(spec.non_masquerade_cidrs), MASQUERADE_CONFIG[0])
     for namespace, name, image in _daemons(spec):
         store.create(DAEMON_SETS, _daemon_set(name, image), namespace)
+
+
+def system_images(spec: LabSpec) -> tuple[str, ...]:
+    """References of the images that all nodes have from the start: AKS puts them on its disks."""
+    return (_PAUSE_IMAGE, _COREDNS_IMAGE, *(image for _, _, image in _daemons(spec)))
 
 
 def _create_api_service(store: Store, spec: LabSpec) -> None:
@@ -170,7 +180,7 @@ def _coredns_pod() -> JsonObject:
         "containers": [
             {
                 "name": "coredns",
-                "image": f"{_REGISTRY}/oss/v2/kubernetes/coredns:v1.12.1-7",
+                "image": _COREDNS_IMAGE,
                 "imagePullPolicy": "IfNotPresent",
                 "ports": [
                     {"name": "dns", "containerPort": 53, "protocol": "UDP"},

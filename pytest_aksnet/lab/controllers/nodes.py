@@ -5,6 +5,7 @@ Source: AKS docs ("Use labels in an AKS cluster", resource reservations) and rec
 
 import platform
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
@@ -28,8 +29,8 @@ _CONDITIONS = (
 )
 
 
-def node_object(spec: LabSpec, node: NodeSpec) -> JsonObject:
-    """The Node of a machine that is up."""
+def node_object(spec: LabSpec, node: NodeSpec, images: Sequence[JsonObject]) -> JsonObject:
+    """The Node of a machine that is up and has these images, as its status lists them."""
     return {
         "metadata": {
             "name": node.name,
@@ -41,7 +42,7 @@ def node_object(spec: LabSpec, node: NodeSpec) -> JsonObject:
         },
         # Azure CNI leaves podCIDR empty: its addresses come from the network or from azure-cns.
         "spec": {"providerID": node.provider_id},
-        "status": _status(spec, node),
+        "status": {**_status(spec, node), "images": [*images]},
     }
 
 

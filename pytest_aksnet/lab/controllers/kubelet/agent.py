@@ -16,6 +16,7 @@ from pytest_aksnet.lab.contracts import (
 from pytest_aksnet.lab.controllers.events import EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
+from pytest_aksnet.lab.controllers.kubelet.node_images import NodeImages
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.kubelet.worker import PodWorker
 from pytest_aksnet.lab.controllers.loop import ControlLoop
@@ -30,10 +31,11 @@ _WAITING_TEXTS = {
 
 
 class _Node:
-    def __init__(self, spec: NodeSpec, machine: Sandbox, events: EventRecorder) -> None:
+    def __init__(self, around: Surroundings, spec: NodeSpec, machine: Sandbox) -> None:
         self.spec = spec
         self.machine = machine
-        self.events = events
+        self.events = EventRecorder(around.store, "kubelet", spec.name)
+        self.images = NodeImages(around.store, spec.name, around.preloaded)
         self.free_addresses: asyncio.Queue[str] = asyncio.Queue()
         for address in spec.pod_addresses():
             self.free_addresses.put_nowait(address)
@@ -48,10 +50,7 @@ class Kubelets(ControlLoop):
         super().__init__(around.store)
         self._around = around
         self._nodes = {
-            spec.name: _Node(
-                spec, machines[spec.name], EventRecorder(around.store, "kubelet", spec.name)
-            )
-            for spec in around.spec.nodes
+            spec.name: _Node(around, spec, machines[spec.name]) for spec in around.spec.nodes
         }
         self._workers: dict[str, PodWorker] = {}
         self._by_name: dict[tuple[str, str], PodWorker] = {}
@@ -81,7 +80,14 @@ class Kubelets(ControlLoop):
                 del self._by_name[key]
 
         worker = PodWorker(
-            self._around, node.spec, node.machine, node.free_addresses, node.events, pod, gone
+            self._around,
+            node.spec,
+            node.machine,
+            node.free_addresses,
+            node.images,
+            node.events,
+            pod,
+            gone,
         )
         self._workers[metadata["uid"]] = worker
         self._by_name[key] = worker
@@ -115,7 +121,7 @@ class Kubelets(ControlLoop):
         """Start a process in a running container. Raises KubeletRefusal or ExecNotStarted."""
         runner = self._runner(namespace, pod, container)
         context = self._context(namespace, pod, runner.spec["name"])
-        if not runner.state.running:
+        if not runner.state.running or runner.group is None:
             raise _not_found(runner.spec["name"])
         try:
             return await processes.start(
@@ -127,6 +133,7 @@ class Kubelets(ControlLoop):
                 stdout=stdout,
                 stderr=stderr,
                 tty=tty,
+                group=runner.group,
             )
         except OSError as error:
             code = _NOT_EXECUTABLE if isinstance(error, PermissionError) else _NOT_FOUND

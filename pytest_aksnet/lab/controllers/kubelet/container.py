@@ -5,6 +5,7 @@ Runs in a task of its pod's worker. Says what happens through `ContainerState` a
 
 import asyncio
 import dataclasses
+import errno
 import os
 import secrets
 import signal
@@ -13,12 +14,13 @@ from collections.abc import Callable
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.api.trouble import Kind
-from pytest_aksnet.lab.contracts import ExecSession, Sandbox
+from pytest_aksnet.lab.contracts import ExecSession, ProcessGroup, Sandbox
 from pytest_aksnet.lab.controllers.events import NORMAL, WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import environment, images, processes
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff, duration_text
 from pytest_aksnet.lab.controllers.kubelet.images import Image, PullError
 from pytest_aksnet.lab.controllers.kubelet.logs import ContainerLog, copy_to_pipe
+from pytest_aksnet.lab.controllers.kubelet.node_images import NodeImages
 from pytest_aksnet.lab.controllers.kubelet.probes import Prober, read_output
 from pytest_aksnet.lab.controllers.kubelet.probing import Probing
 from pytest_aksnet.lab.controllers.kubelet.references import (
@@ -50,6 +52,7 @@ class PodContext:
     ip: str
     hostname: str
     references: References
+    node_images: NodeImages
     events: EventRecorder
     unlucky: bool
 
@@ -62,7 +65,10 @@ class PodContext:
 
 
 class ContainerRunner:
-    """Runs one container. `state` is what the pod's status shows of it."""
+    """Runs one container. `state` is what the pod's status shows of it.
+
+    `group` is what its processes belong to while the main one runs, which is when more may start.
+    """
 
     def __init__(
         self, spec: JsonObject, restart_policy: str, changed: Callable[[], None], *, init: bool
@@ -76,6 +82,7 @@ class ContainerRunner:
         self.log: ContainerLog | None = None
         self.previous_log: ContainerLog | None = None
         self.env: dict[str, str] = {}
+        self.group: ProcessGroup | None = None
         self._restart_policy = restart_policy
         self._changed = changed
         self._field_path = f"spec.{'initContainers' if init else 'containers'}{{{spec['name']}}}"
@@ -144,16 +151,30 @@ class ContainerRunner:
         while True:
             try:
                 image = images.resolve(reference)
-                if not self._never_pulls:
-                    context.pull(image)
+                self._obtain(context, image)
             except PullError as error:
                 absent = error.reason == "ErrImagePull" and self._never_pulls
                 reported = images.absent(reference) if absent else error
                 await self._report_pull_error(context, reported, back_off)
-                continue
+            else:
+                return image
+
+    def _obtain(self, context: PodContext, image: Image) -> None:
+        """Have the image on the node, pulled where the policy says so. Raises PullError."""
+        reference, present = self.spec["image"], context.node_images.has(image)
+        if self._never_pulls and not present:
+            raise images.absent(reference)
+        if not self._never_pulls:
+            context.pull(image)
+        if present and self.spec.get("imagePullPolicy") != "Always":
             text = f'Container image "{reference}" already present on machine'
             self._event(context, NORMAL, "Pulled", f"{text} and can be accessed by the pod")
-            return image
+            return
+        self._event(context, NORMAL, "Pulling", f'Pulling image "{reference}"')
+        context.node_images.add(image)
+        text = f'Successfully pulled image "{reference}" in 0s (0s including waiting).'
+        size = f"Image size: {image.program.size} bytes."
+        self._event(context, NORMAL, "Pulled", f"{text} {size}")
 
     async def _report_pull_error(
         self, context: PodContext, error: PullError, back_off: BackOff
@@ -238,6 +259,7 @@ class ContainerRunner:
             exit_code = await session.process.wait()
         finally:
             probing.cancel()
+            await self._end_group()
             if program is not None:
                 await program.stop()
             self._forget_session(session)
@@ -255,19 +277,31 @@ class ContainerRunner:
                 raise FileNotFoundError(f"the tools of {image.reference} cannot be linked")
 
     async def _spawn(self, context: PodContext, argv: list[str]) -> ExecSession:
-        session = await processes.start(
-            context.sandbox,
-            argv,
-            env=self.env,
-            cwd=self.cwd,
-            stdin=bool(self.spec.get("stdin")),
-            tty=bool(self.spec.get("tty")),
-        )
+        self.group = await context.sandbox.new_group()
+        try:
+            session = await processes.start(
+                context.sandbox,
+                argv,
+                env=self.env,
+                cwd=self.cwd,
+                stdin=bool(self.spec.get("stdin")),
+                tty=bool(self.spec.get("tty")),
+                group=self.group,
+            )
+        except BaseException:
+            await self._end_group()
+            raise
         self.previous_log, self.log = self.log, ContainerLog()
         for fd in (session.stdout_fd, session.stderr_fd):
             if fd >= 0:
                 self.log.attach(fd)
         return session
+
+    async def _end_group(self) -> None:
+        """With the main process all others of the container end."""
+        group, self.group = self.group, None
+        if group is not None:
+            await group.end()
 
     def _not_started(
         self, context: PodContext, argv: list[str], error: OSError, started_at: str
@@ -353,7 +387,11 @@ class ContainerRunner:
 
         Raises OSError where it does not start, TimeoutError where it does not end in time.
         """
-        session = await processes.start(sandbox, argv, env=self.env, cwd=self.cwd, stderr=False)
+        if self.group is None:
+            raise ProcessLookupError(errno.ESRCH, "the container does not run", self.spec["name"])
+        session = await processes.start(
+            sandbox, argv, env=self.env, cwd=self.cwd, stderr=False, group=self.group
+        )
         reading = asyncio.create_task(read_output(session.stdout_fd))
         try:
             async with asyncio.timeout(seconds):

@@ -21,40 +21,40 @@ class Program:
     """What an image runs by itself: a container's args replace `command`, not `entrypoint`.
 
     `tools` are the programs that it has, divided by blanks; empty for all of this machine's.
+    `size` is what a node reports of it, in bytes: about what its registry says.
     """
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     tools: str = ""
+    size: int = 0
 
 
 # Runs until it is killed, as the pause image does.
-_PAUSE = Program(entrypoint=("sleep", "infinity"))
-_SHELL = Program(command=("sh",))
-_BASH = Program(command=("bash",))
+_PAUSE = ("sleep", "infinity")
 # A slim image: a shell, the core utilities that scripts need, and no network tool at all.
 _SLIM_TOOLS = (
     "cat cut date echo env false grep head hostname id kill ls mkdir printf readlink rm sed sh "
     "sleep sort tail tr true uname wc"
 )
 _PROGRAMS: dict[str, Program] = {
-    "alpine": _SHELL,
-    "azure-cns": _PAUSE,
-    "bash": _BASH,
-    "busybox": _SHELL,
-    "cilium": _PAUSE,
-    "coredns": _PAUSE,
-    "debian": _BASH,
-    "ip-masq-agent-v2": _PAUSE,
-    "iperf3": Program(entrypoint=("iperf3",), command=("-s",)),
-    "kube-proxy": _PAUSE,
+    "alpine": Program(command=("sh",), size=3_800_000),
+    "azure-cns": Program(entrypoint=_PAUSE, size=53_000_000),
+    "bash": Program(command=("bash",), size=6_200_000),
+    "busybox": Program(command=("sh",), size=2_200_000),
+    "cilium": Program(entrypoint=_PAUSE, size=236_000_000),
+    "coredns": Program(entrypoint=_PAUSE, size=25_000_000),
+    "debian": Program(command=("bash",), size=49_000_000),
+    "ip-masq-agent-v2": Program(entrypoint=_PAUSE, size=44_000_000),
+    "iperf3": Program(entrypoint=("iperf3",), command=("-s",), size=4_000_000),
+    "kube-proxy": Program(entrypoint=_PAUSE, size=31_000_000),
     # netshoot's own command is zsh, which is not part of a minimal Debian: an interactive shell
     # either way, and either ends at once without a terminal.
-    "netshoot": _SHELL,
-    "node": _PAUSE,  # calico/node
-    "pause": _PAUSE,
-    "python": Program(command=("python3",), tools=f"python3 {_SLIM_TOOLS}"),
-    "ubuntu": _BASH,
+    "netshoot": Program(command=("sh",), size=187_000_000),
+    "node": Program(entrypoint=_PAUSE, size=157_000_000),  # calico/node
+    "pause": Program(entrypoint=_PAUSE, size=300_000),
+    "python": Program(command=("python3",), tools=f"python3 {_SLIM_TOOLS}", size=45_000_000),
+    "ubuntu": Program(command=("bash",), size=30_000_000),
 }
 _REFERENCE = re.compile(
     r"(?:(?P<registry>[A-Za-z0-9.-]+(?::[0-9]+)?)/)?"

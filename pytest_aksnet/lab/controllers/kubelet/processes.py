@@ -4,7 +4,7 @@ import os
 import pty
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_aksnet.lab.contracts import ExecSession, Process, Sandbox
+from pytest_aksnet.lab.contracts import ExecSession, Process, ProcessGroup, Sandbox
 
 _NONE = -1
 
@@ -19,13 +19,14 @@ async def start(
     stdout: bool = True,
     stderr: bool = True,
     tty: bool = False,
+    group: ProcessGroup | None = None,
 ) -> ExecSession:
-    """Start a process; what is not asked for is /dev/null.
+    """Start a process, of the container that `group` is; what is not asked for is /dev/null.
 
     Raises FileNotFoundError or PermissionError as `Sandbox.spawn` does.
     """
     if tty:
-        return await _start_on_terminal(sandbox, argv, env=env, cwd=cwd, stdin=stdin)
+        return await _start_on_terminal(sandbox, argv, env=env, cwd=cwd, stdin=stdin, group=group)
     ours: list[int] = []
     theirs: list[int] = []
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -45,6 +46,7 @@ async def start(
             stdout_fd=theirs[1],
             stderr_fd=theirs[2],
             cwd=cwd,
+            group=group,
         )
     except BaseException:
         _close(ours)
@@ -55,7 +57,13 @@ async def start(
 
 
 async def _start_on_terminal(
-    sandbox: Sandbox, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdin: bool
+    sandbox: Sandbox,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    stdin: bool,
+    group: ProcessGroup | None,
 ) -> ExecSession:
     controller, replica = pty.openpty()
     try:
@@ -67,6 +75,7 @@ async def _start_on_terminal(
             stderr_fd=replica,
             cwd=cwd,
             tty=True,
+            group=group,
         )
     except BaseException:
         os.close(controller)

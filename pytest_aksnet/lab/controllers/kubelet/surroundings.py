@@ -1,7 +1,7 @@
 """What a kubelet is given: the store, the runtime, the network, and a few services of the lab."""
 
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from pytest_aksnet.lab.api.objects import JsonObject
@@ -46,13 +46,16 @@ class AddressBook(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Shared by all kubelets. `programs` maps an image's last name to what starts its program."""
+    """Shared by all kubelets. `preloaded` are references of images that all nodes have.
+
+    `programs` maps an image's last name to what starts its program."""
 
     store: Store
     spec: LabSpec
     runtime: Runtime
     network: Network
     issue_token: IssueToken
+    preloaded: Sequence[str]
     programs: Mapping[str, Callable[[Sandbox], Awaitable[Program]]]
     facade: HostNetworkFacade
     addresses: AddressBook

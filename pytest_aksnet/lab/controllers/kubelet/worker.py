@@ -17,6 +17,7 @@ from pytest_aksnet.lab.controllers.events import WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import images, naming, processes, status
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
 from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
+from pytest_aksnet.lab.controllers.kubelet.node_images import NodeImages
 from pytest_aksnet.lab.controllers.kubelet.references import References, configuration_change
 from pytest_aksnet.lab.controllers.kubelet.status import PodState
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
@@ -41,6 +42,7 @@ class PodWorker:
         node: NodeSpec,
         machine: Sandbox,
         free_addresses: "asyncio.Queue[str]",
+        node_images: NodeImages,
         events: EventRecorder,
         pod: JsonObject,
         gone: Callable[[], None],
@@ -51,6 +53,7 @@ class PodWorker:
         self._node = node
         self._machine = machine
         self._free_addresses = free_addresses
+        self._node_images = node_images
         self._events = events
         self._gone = gone
         self._sandbox: Sandbox | None = None
@@ -231,6 +234,7 @@ class PodWorker:
             ip=self._state.ip,
             hostname=hostname,
             references=self._references(),
+            node_images=self._node_images,
             events=self._events,
             unlucky=self.is_workload and self._around.trouble.strikes(Kind.PULL_FAILS),
         )
