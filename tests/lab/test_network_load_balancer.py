@@ -42,7 +42,7 @@ def _balanced(
 
 
 def _sources(bench: Bench, start: str, ip: str) -> set[tuple[str, str, str]]:
-    probes = [Probe(start=start, ip=ip, port=PORT, timeout=0.5) for _ in range(24)]
+    probes = [Probe(start=start, ip=ip, port=PORT, timeout=0.5) for _ in range(60)]
     return {(one.outcome, one.by, one.source) for one in bench.look_many(probes)}
 
 
