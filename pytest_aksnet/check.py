@@ -24,7 +24,7 @@ from pytest_aksnet.model.errors import (
 from pytest_aksnet.model.execution import Completed, Execution, Executor, NotCompleted, Reason
 from pytest_aksnet.model.observation import Connection, ConnectOutcome, Observation
 from pytest_aksnet.model.peers import PodRef
-from pytest_aksnet.model.probing import Prober
+from pytest_aksnet.model.probing import SLOW_PATH, Prober
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.record import Attempt, Recorder
 from pytest_aksnet.model.site import Site
@@ -37,7 +37,6 @@ Seen_co = TypeVar("Seen_co", bound=Observation, covariant=True)
 
 _LOST_LOOKS = 3
 _LONGEST_SENTENCE = 4000  # an answer may hold thousands of addresses
-_SLOW_PATH = 5  # a silent peer is waited for this many times longer than the slowest answer took
 
 
 class Probe(Protocol[Seen_co]):
@@ -76,6 +75,10 @@ class Pacing:
     servicing_s: float = 60.0
     throughput_s: int = 3
     throughput_streams: int = 4
+
+    def silence_s(self, slowest_s: float) -> float:
+        """How long a peer must be silent to count as blocked, where answers took `slowest_s`."""
+        return min(max(self.deny_timeout_s, SLOW_PATH * slowest_s), self.longest_deny_timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,10 +237,7 @@ class Engine:
         run: _Run[Connection] = _Run(self, pod, patience_s)
         slowest = self.hold(controls)
         while True:
-            wait = min(
-                max(self.pacing.deny_timeout_s, _SLOW_PATH * slowest),
-                self.pacing.longest_deny_timeout_s,
-            )
+            wait = self.pacing.silence_s(slowest)
             look = run.attempt(functools.partial(self.look, pod, probe(wait), judge))
             if look is not None and look.verdict.outcome is Outcome.PASS:
                 run.streak += 1
@@ -319,30 +319,48 @@ class Engine:
     def _conclude(
         self, run: "_Run[Seen]", look: Look[Seen], diagnose: Diagnose[Seen] | None
     ) -> NoReturn:
-        where = f"pod {run.pod.namespace}/{run.pod.name} on node {run.pod.node}"
-        lines = [one_line(look.verdict.sentence, _LONGEST_SENTENCE)]
-        if look.verdict.source:
-            lines.append(f"promised by: {look.verdict.source}")
-        lines.append(f"seen from: {where}, {run.looks} looks in {run.elapsed():.1f} s")
         failed = look.verdict.outcome is Outcome.FAIL
+        cause = ""
         if failed and diagnose is not None:
             cause = self.diagnosis(functools.partial(diagnose, look.observation))
-            if cause:
-                self.recorder.diagnosis(cause)
-                lines.append(f"diagnosis: {one_line(cause, _LONGEST_SENTENCE)}")
-        lines.append(f"repeat with: {look.command_line}")
-        lines.append(f"evidence: {self.recorder.location()}")
-        message = "\n  ".join(lines)
+        message = self.message(
+            run.pod,
+            one_line(look.verdict.sentence, _LONGEST_SENTENCE),
+            f"{run.looks} looks in {run.elapsed():.1f} s",
+            source=look.verdict.source,
+            why=f"diagnosis: {one_line(cause, _LONGEST_SENTENCE)}" if cause else "",
+            command_line=look.command_line,
+        )
         if failed:
             self.fail(message)
         raise ControlFailed(message)
 
+    def message(
+        self, pod: PodRef, sentence: str, looks: str, *, source: str, why: str, command_line: str
+    ) -> str:
+        """What a check that did not pass says, in lines; `source` and `why` may be empty.
+
+        `looks` says how much was looked, `pod` from where.
+        """
+        lines = (
+            sentence,
+            f"promised by: {source}" if source else "",
+            f"seen from: pod {pod.namespace}/{pod.name} on node {pod.node}, {looks}",
+            why,
+            f"repeat with: {command_line}",
+            f"evidence: {self.recorder.location()}",
+        )
+        return "\n  ".join(filter(None, lines))
+
     def diagnosis(self, diagnose: Callable[[], str]) -> str:
-        """What a diagnosis of a failure says, or why it could not look."""
+        """What a diagnosis of a failure says, or why it could not look; kept as evidence."""
         try:
-            return diagnose()
+            cause = diagnose()
         except (Inconclusive, EnvironmentProblem) as blind:
-            return f"none, as the diagnosis itself could not look ({_first_line(blind)})"
+            cause = f"none, as the diagnosis itself could not look ({_first_line(blind)})"
+        if cause:
+            self.recorder.diagnosis(cause)
+        return cause
 
 
 class _Lost(ExecNotCompleted):

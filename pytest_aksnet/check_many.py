@@ -73,23 +73,20 @@ def look_at_all(
     )
     if merged.outcome is Outcome.PASS:
         return batch
-    lines = [merged.sentence]
-    if merged.source:
-        lines.append(f"promised by: {merged.source}")
-    lines.append(
-        f"seen from: pod {pod.namespace}/{pod.name} on node {pod.node}, {len(cells)} probes in "
-        f"{batch.duration_s:.1f} s"
-    )
+    why = ""
     if merged.outcome is Outcome.FAIL:
-        cause = _diagnosis(engine, cells, verdicts, batch)
-        if cause:
-            engine.recorder.diagnosis(cause)
-            lines.append(f"diagnosis: {one_line(cause, _LONGEST_SENTENCE)}")
+        if cause := _diagnosis(engine, cells, verdicts, batch):
+            why = f"diagnosis: {one_line(cause, _LONGEST_SENTENCE)}"
     elif batch.problem:
-        lines.append(f"the agent: {one_line(batch.problem, _LONGEST_SENTENCE)}")
-    lines.append(f"repeat with: {command_line}")
-    lines.append(f"evidence: {engine.recorder.location()}")
-    message = "\n  ".join(lines)
+        why = f"the agent: {one_line(batch.problem, _LONGEST_SENTENCE)}"
+    message = engine.message(
+        pod,
+        merged.sentence,
+        f"{len(cells)} probes in {batch.duration_s:.1f} s",
+        source=merged.source,
+        why=why,
+        command_line=command_line,
+    )
     if merged.outcome is Outcome.FAIL:
         engine.fail(message)
     if blind or batch.complete:
@@ -128,9 +125,11 @@ def _merged(verdicts: Sequence[Verdict], what: str, *, blind: bool) -> Verdict:
     if failed and unseen:
         sentence += f"; {len(unseen)} more could not be looked at"
     return Verdict(
-        outcome=decisive[0].outcome, sentence=sentence, source=decisive[0].source,
+        outcome=decisive[0].outcome,
+        sentence=sentence,
+        source=decisive[0].source,
         warning=_shortened(warnings),
-    )  # fmt: skip
+    )
 
 
 def _listed(verdicts: Sequence[Verdict]) -> str:

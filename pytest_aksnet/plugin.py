@@ -69,8 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the settings once; switch the reports on if this run writes them."""
     config.addinivalue_line(
         "markers",
-        f"{MARKER}(id, feature, severity, controls): a conformance check; its docstring is the "
-        "sentence that the report prints",
+        f"{MARKER}(id, feature, severity, controls, needs): a conformance check; its docstring "
+        "is the sentence that the report prints",
     )
     settings = options.read_settings(config)
     config.stash[SETTINGS_KEY] = settings

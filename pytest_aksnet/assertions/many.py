@@ -10,7 +10,6 @@ from pytest_aksnet.check import Engine
 from pytest_aksnet.check_many import Cell, look_at_all
 from pytest_aksnet.expectations.policy import API, enforcement
 from pytest_aksnet.expectations.probing import (
-    SLOW_PATH,
     judge_path_mtu,
     judge_reached,
     judge_silent,
@@ -80,10 +79,7 @@ def assert_reaches_none(
             f"pod {pod.namespace}/{pod.name} runs no reflector to prove that it can connect at all"
         )
     slowest_s = max(_alive(engine, target, protocol) for target in found)
-    wait = min(
-        max(engine.pacing.deny_timeout_s, SLOW_PATH * slowest_s),
-        engine.pacing.longest_deny_timeout_s,
-    )
+    wait = engine.pacing.silence_s(slowest_s)
 
     def blocked(target: Target) -> Cell:
         probe = dataclasses.replace(

@@ -6,10 +6,9 @@ Silence is the one finding that a broken look resembles; so "blocked" needs the 
 
 from collections.abc import Sequence
 
-from pytest_aksnet.model.probing import Answer, Batch, Finding
+from pytest_aksnet.model.probing import SLOW_PATH, Answer, Batch, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
-SLOW_PATH = 5  # a silent peer was waited for this many times longer than the slowest answer took
 _SUGGESTS = {
     Finding.TIMEOUT: "nothing answered: the packets are dropped on the way",
     Finding.REFUSED: "it was refused: nothing listens there",

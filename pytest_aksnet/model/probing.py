@@ -11,6 +11,8 @@ from typing import Protocol
 
 from pytest_aksnet.model.peers import PodRef
 
+SLOW_PATH = 5  # a silent peer is waited for this many times longer than the slowest answer took
+
 
 class Kind(enum.Enum):
     """What is done; the values are the words of the agent's protocol.

@@ -4,7 +4,6 @@ The dataclasses here are the one definition of results.json; `schema` makes the 
 schema from them. Any process of a run may append lines; only the controller writes results.json.
 """
 
-import fcntl
 import json
 import os
 from collections import Counter
@@ -139,7 +138,7 @@ def summarise(
 
 
 class ResultsLog:
-    """results.jsonl. Lines are appended whole under a lock: xdist workers share the file."""
+    """results.jsonl. One process of a run writes it; lines are appended whole."""
 
     def __init__(self, report_dir: Path) -> None:
         self._path = report_dir / LINES_FILE
@@ -156,7 +155,6 @@ class ResultsLog:
             self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644
         )
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.write(descriptor, line.encode("utf-8", "replace"))
             os.fsync(descriptor)
         finally:
