@@ -1,19 +1,11 @@
 """The fixtures: which tests there are, what is created when, and that it goes away again."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.plugin.inner_run import run_pytest
 from tests.plugin.mini_cluster import NODES, MiniCluster
-
-
-@pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    cluster = MiniCluster()
-    yield cluster
-    cluster.stop()
 
 
 def run(pytester: pytest.Pytester, mini: MiniCluster, source: str, *args: str) -> pytest.RunResult:

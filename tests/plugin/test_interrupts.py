@@ -19,13 +19,6 @@ PATIENCE_S = 30.0
 
 
 @pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    server = MiniCluster()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def interrupts() -> Iterator[Interrupts]:
     taken = Interrupts()
     taken.install()

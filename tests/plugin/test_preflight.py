@@ -1,7 +1,6 @@
 """Preflight: what cannot run here is skipped beforehand, with the reason; and the plan."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -32,13 +31,6 @@ def test_policy(netshoot, namespace, network_policy, node):
 def test_nodes(aks):
     assert aks.nodes
 '''
-
-
-@pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    cluster = MiniCluster()
-    yield cluster
-    cluster.stop()
 
 
 def run(pytester: pytest.Pytester, mini: MiniCluster, *args: str) -> pytest.RunResult:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ LEASE = "/apis/coordination.k8s.io/v1/namespaces/default/leases/pytest-aksnet"
 HOLDER = "ci@runner-7 run r7 pid 7.1"
 SOURCE = "def test_it(netshoot):\n    netshoot()\n"
 PATIENCE_S = 30.0
-
-
-@pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    cluster = MiniCluster()
-    yield cluster
-    cluster.stop()
 
 
 def hold(mini: MiniCluster) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,6 @@ import pytest
 
 from tests.plugin.inner_run import run_pytest
 from tests.plugin.mini_cluster import NODES, MiniCluster
-
-
-@pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    cluster = MiniCluster()
-    yield cluster
-    cluster.stop()
 
 
 def run(pytester: pytest.Pytester, mini: MiniCluster, source: str, *args: str) -> pytest.RunResult:

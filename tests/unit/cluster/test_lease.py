@@ -20,13 +20,6 @@ Make = Callable[..., Lease]
 
 
 @pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    server = MiniCluster()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def cluster(mini: MiniCluster, tmp_path: Path) -> Iterator[Cluster]:
     connected = connect(mini.kubeconfig(tmp_path), None)
     yield connected

@@ -36,13 +36,6 @@ clean = functools.partial(
 
 
 @pytest.fixture
-def mini() -> Iterator[MiniCluster]:
-    server = MiniCluster()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def cluster(mini: MiniCluster, tmp_path: Path) -> Iterator[Cluster]:
     connected = connect(mini.kubeconfig(tmp_path), None)
     yield connected
