@@ -7,7 +7,6 @@ ready again after 1.9 s).
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import Sequence
@@ -23,8 +22,9 @@ _DOWN_SECONDS = (0.6, 1.4)
 class Front:
     """Serves an application on sockets that are bound already.
 
-    The sockets stay open while the server is down, so that their ports stay its own. Connections
-    with a request to /lab/v1 under way are not the API server's and live on.
+    The sockets are bound to ports that were asked for by number, and stay open while the server is
+    down, so that their ports stay its own. Connections with a request to /lab/v1 under way are not
+    the API server's and live on.
     """
 
     def __init__(
@@ -33,7 +33,6 @@ class Front:
         self._app = app
         self._listeners = listeners
         self._tls = tls
-        self._places = [listener.getsockname() for listener in listeners]
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
         self._sites: list[web.SockSite] = []
 
@@ -57,8 +56,10 @@ class Front:
         try:
             for site in self._sites:
                 await site.stop()
-            for listener, place in zip(self._listeners, self._places, strict=True):
-                _refuse(listener, place)
+            for listener in self._listeners:
+                # The kernel refuses connections until it listens again. Its port stays its own
+                # because it was asked for by number.
+                listener.shutdown(socket.SHUT_RDWR)
             self._drop_connections()
             context.store.journal.forget(context.store.version)
             await asyncio.sleep(random.uniform(*_DOWN_SECONDS))
@@ -77,10 +78,3 @@ class Front:
             if context.trouble.random.random() < 0.5:
                 reset_on_close(transport)
             transport.abort()
-
-
-def _refuse(listener: socket.socket, place: tuple[str, int]) -> None:
-    """Have the kernel refuse connections to a socket until it listens again."""
-    listener.shutdown(socket.SHUT_RDWR)
-    with contextlib.suppress(OSError):  # where the port was chosen by bind() it is still bound
-        listener.bind(place)

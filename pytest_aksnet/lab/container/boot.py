@@ -51,7 +51,7 @@ def run(
     # Two descriptors for each process of the lab, six for each sandbox.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = _listen()
     state_dir = Path(tempfile.mkdtemp(prefix="aksnet-lab-")).resolve()
     try:
         woken = _catch_signals(interactive=life_fd is None)
@@ -79,6 +79,18 @@ def run(
     finally:
         listener.close()
         shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _listen() -> socket.socket:
+    """A socket that listens on a free port of the machine's loopback, and keeps that port.
+
+    A port that the kernel chose is given back when a socket stops listening, and somebody else's
+    connection may take it before it listens again; one that was asked for stays with its socket.
+    """
+    with socket.socket() as chosen:
+        chosen.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        chosen.bind(("127.0.0.1", 0))
+        return socket.create_server(chosen.getsockname(), backlog=1024)
 
 
 def report_line(fd: int) -> Callable[[Mapping[str, object]], None]:
