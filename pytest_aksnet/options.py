@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-LAB_MODES = ("overlay", "node-subnet")
-LAB_ENGINES = ("calico", "cilium", "none")
+LAB_MODES = ("overlay", "node-subnet", "pod-subnet", "kubenet")
+LAB_ENGINES = ("calico", "azure", "cilium", "none")
 KEEP = ("never", "failed", "always")
 SECOND_RUN = ("wait", "refuse", "share")
 ALLOWED_BY_DEFAULT = frozenset({"host-network", "bandwidth"})

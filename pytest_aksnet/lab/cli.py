@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_aksnet.lab import serve
-from pytest_aksnet.lab.spec import ENGINES, MODES
+from pytest_aksnet.lab.options import (
+    ENGINES,
+    MODES,
+    BadOption,
+    parse_setting,
+    read_spec_file,
+)
 
 _FAILED = 1
 _INTERRUPTED = 130
@@ -23,13 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status. Errors are one line on stderr."""
     options = _parser().parse_args(arguments)
     if options.command == "serve":
+        report = serve.report_line(options.ready_fd)
+        try:
+            choices = _choices(options)
+        except BadOption as error:
+            report({"error": str(error)})
+            return _FAILED
         return serve.serve(
-            options.mode,
-            options.engine,
-            options.fault,
-            life_fd=options.life_fd,
-            report=serve.report_line(options.ready_fd),
-            seed=options.seed,
+            choices, options.fault, life_fd=options.life_fd, report=report, seed=options.seed
         )
     if options.command == "up":
         return _up(options)
@@ -70,8 +77,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_lab_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mode", default="overlay", help=f"one of {', '.join(MODES)}")
-    parser.add_argument("--engine", default="calico", help=f"one of {', '.join(ENGINES)}")
+    parser.add_argument("--mode", help=f"one of {', '.join(MODES)} (default: {MODES[0]})")
+    parser.add_argument("--engine", help=f"one of {', '.join(ENGINES)} (default: calico)")
+    parser.add_argument("--spec", metavar="FILE", help="lab spec file (TOML)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one option of the lab spec file, such as egress=nat-gateway (repeatable)",
+    )
     parser.add_argument(
         "--fault",
         action="append",
@@ -82,6 +97,15 @@ def _add_lab_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, help="of the faults that strike at random, as `status` shows it"
     )
+
+
+def _choices(options: argparse.Namespace) -> dict[str, object]:
+    """What the command line chooses: the spec file, overruled by options. Raises BadOption."""
+    choices = read_spec_file(Path(options.spec)) if options.spec else {}
+    for key in ("mode", "engine"):
+        if getattr(options, key) is not None:
+            choices[key] = getattr(options, key)
+    return {**choices, **dict(map(parse_setting, options.set))}
 
 
 def _up(options: argparse.Namespace) -> int:
@@ -101,13 +125,11 @@ def _up(options: argparse.Namespace) -> int:
 
     try:
         return serve.serve(
-            options.mode,
-            options.engine,
-            options.fault,
-            life_fd=None,
-            report=report,
-            seed=options.seed,
+            _choices(options), options.fault, life_fd=None, report=report, seed=options.seed
         )
+    except BadOption as error:
+        report({"error": str(error)})
+        return _FAILED
     finally:
         if copy is not None:
             copy.unlink(missing_ok=True)

@@ -40,7 +40,7 @@ def write_site(folder: Path, spec: LabSpec) -> Path:
     external = sorted(spec.public_names)
     lines = [
         f"external_names = {_strings(external)}",
-        f"egress_ips = {_strings([spec.egress_ip])}",
+        f"egress_ips = {_strings([spec.egress_ip] if spec.egress_ip else [])}",
     ]
     for table, name in (("vnet_vm", "vm"), ("internet", "internet")):
         host = hosts[name]

@@ -19,6 +19,7 @@ from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.container.context import BootContext
 from pytest_aksnet.lab.container.requirements import LabRefused
 from pytest_aksnet.lab.contracts import Sandbox
@@ -78,6 +79,7 @@ class Lab:
     ) -> None:
         self.spec = spec
         self.store = Store(spec)
+        self.azure = AzureState(spec)
         self.network = LabNetwork(spec, machines[FABRIC].netns_fd)
         self.azure_dns = AzureDns(spec)
         self.custom_corefile = CustomCorefile()

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from pytest_aksnet.lab.container import boot
 from pytest_aksnet.lab.container.boot import report_line
-from pytest_aksnet.lab.spec import LabSpec, default_spec
+from pytest_aksnet.lab.layout import make_spec
+from pytest_aksnet.lab.options import BadOption, lab_options
+from pytest_aksnet.lab.spec import LabSpec
 
 if TYPE_CHECKING:
     from pytest_aksnet.lab.container.context import BootContext, LabMain
@@ -32,8 +34,7 @@ _PROGRAMS = {
 
 
 def serve(
-    mode: str,
-    engine: str,
+    choices: Mapping[str, object],
     faults: Sequence[str],
     *,
     life_fd: int | None,
@@ -42,11 +43,12 @@ def serve(
 ) -> int:
     """Run a lab; `report` gets its announcement, or {"error": line}. Returns the exit status.
 
-    `seed` is that of the faults that strike at random.
+    `choices` are the options of the lab, as `options.lab_options` takes them. `seed` is that of the
+    faults that strike at random.
     """
     try:
-        spec = default_spec(mode, engine)
-    except ValueError as error:
+        spec = make_spec(lab_options(choices))
+    except BadOption as error:
         report({"error": str(error)})
         return 1
     missing = sorted({_PROGRAMS[name] for name in _PROGRAMS if not shutil.which(name, path=_PATH)})

@@ -1,14 +1,14 @@
-"""What a lab consists of: pure data, no I/O. Every address and name of the lab comes from here.
+"""What a lab consists of when it starts: pure data, no I/O. `layout` makes it.
 
 Sources: AKS defaults for address ranges (VNet 10.224.0.0/12, pod CIDR 10.244.0.0/16, service
-CIDR 10.0.0.0/16, DNS 10.0.0.10); public addresses are documentation ranges (RFC 5737).
+CIDR 10.0.0.0/16, DNS 10.0.0.10); public addresses are documentation ranges (RFC 5737, RFC 3849),
+the IPv6 ones inside are unique local (RFC 4193).
 """
 
 import ipaddress
 from dataclasses import dataclass, field
 
-MODES = ("overlay", "node-subnet")
-ENGINES = ("none", "calico", "cilium")
+from pytest_aksnet.lab.options import LabOptions
 
 SUBSCRIPTION = "6b1f6b3e-6f0e-4c29-9d51-2a7c41d1aab0"
 RESOURCE_GROUP = "rg-aksnet-lab"
@@ -19,7 +19,10 @@ NODE_RESOURCE_GROUP = f"MC_{RESOURCE_GROUP}_{CLUSTER_NAME}_{REGION}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """One node. `pod_ips` is what its IPAM may hand out: pod_cidr in overlay, `reserved` else.
+    """One node. `pod_cidr` is what its IPAM may hand out in overlay and kubenet.
+
+    In the other modes `reserved_pod_ips` is: of the node subnet, or of the pod subnet. `ip6` and
+    `pod_cidr6` are there in dual-stack labs.
 
     `egress_gbps` is what Azure lets a VM of its size send (Azure docs: "virtual machine network
     throughput": what it receives is not metered).
@@ -42,6 +45,10 @@ class NodeSpec:
     cpus: int
     memory_gib: int
     max_pods: int
+    ip6: str | None = None
+    pod_cidr6: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    taints: tuple[str, ...] = ()
 
     @property
     def provider_id(self) -> str:
@@ -59,19 +66,30 @@ class NodeSpec:
             return tuple(str(address) for address in hosts[3:250])
         return self.reserved_pod_ips
 
+    def pod_addresses6(self) -> tuple[str, ...]:
+        """Their IPv6 addresses, one for each of `pod_addresses`; none without dual stack."""
+        if self.pod_cidr6 is None:
+            return ()
+        first = ipaddress.ip_network(self.pod_cidr6).network_address + 4
+        return tuple(str(first + number) for number in range(len(self.pod_addresses())))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideHost:
-    """A machine that is no node: on the internet, in the VNet, or behind a private endpoint.
+    """A machine that is no node.
 
-    `domain` is "internet" or "vnet". Each runs an HTTP server on `http_ports` that answers with
-    the source address it saw.
+    `domain` is where it stands: "internet", "vnet" (the cluster's), "peered" (a peered VNet) or
+    "on-prem" (behind a gateway). Each runs an HTTP server on `http_ports` that answers with the
+    source address it saw. `role` is what else it does: "dns" forwards DNS, "firewall" routes and
+    translates what a UDR sends it.
     """
 
     name: str
     ip: str
     domain: str
     http_ports: tuple[int, ...] = (80,)
+    ip6: str | None = None
+    role: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +111,12 @@ class PrivateEndpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabSpec:
-    """A whole lab. Build it with `default_spec`."""
+    """A whole lab. Build it with `layout.make_spec`.
 
-    mode: str
-    engine: str
+    Networks and addresses that end in 6 are IPv6; they matter in dual-stack labs only.
+    """
+
+    options: LabOptions
     nodes: tuple[NodeSpec, ...]
     hosts: tuple[OutsideHost, ...]
     private_endpoints: tuple[PrivateEndpoint, ...]
@@ -105,6 +125,11 @@ class LabSpec:
     node_subnet: str = "10.224.0.0/16"
     vm_subnet: str = "10.225.0.0/24"
     endpoint_subnet: str = "10.226.0.0/24"
+    firewall_subnet: str = "10.227.0.0/24"
+    gateway_subnet: str = "10.228.0.0/24"
+    pod_subnet: str = "10.232.0.0/16"
+    peered_vnet_cidr: str = "10.64.0.0/16"
+    on_prem_cidr: str = "192.168.10.0/24"
     internal_lb_range: str = "10.224.200.0/24"
     pod_cidr: str = "10.244.0.0/16"
     service_cidr: str = "10.0.0.0/16"
@@ -114,10 +139,21 @@ class LabSpec:
     gateway_ip: str = "10.224.0.1"
     azure_dns_ip: str = "168.63.129.16"
     imds_ip: str = "169.254.169.254"
-    egress_ip: str = "198.51.100.1"
+    load_balancer_ip: str = "198.51.100.1"
     other_egress_ip: str = "198.51.100.2"
+    nat_gateway_ip: str = "198.51.100.3"
+    firewall_public_ip: str = "198.51.100.4"
     load_balancer_range: str = "198.51.100.16/28"
-    snat_ports_per_node: int = 1024
+    vnet_cidr6: str = "fd9a:6b1f:e000::/48"
+    node_subnet6: str = "fd9a:6b1f:e000::/64"
+    vm_subnet6: str = "fd9a:6b1f:e000:1::/64"
+    pod_cidr6: str = "fd9a:6b1f:f000::/48"
+    service_cidr6: str = "fd9a:6b1f:5e00::/108"
+    dns_service_ip6: str = "fd9a:6b1f:5e00::a"
+    load_balancer_ip6: str = "2001:db8:100::1"
+    load_balancer_range6: str = "2001:db8:100::100/120"
+    local_dns_vnet_ip: str = "169.254.10.10"
+    local_dns_cluster_ip: str = "169.254.10.11"
     kubernetes_version: str = "v1.34.2"
 
     def node(self, name: str) -> NodeSpec:
@@ -128,95 +164,52 @@ class LabSpec:
         raise KeyError(name)
 
     @property
+    def mode(self) -> str:
+        """The network mode."""
+        return self.options.mode
+
+    @property
+    def engine(self) -> str:
+        """The policy engine."""
+        return self.options.engine
+
+    @property
+    def dual_stack(self) -> bool:
+        """Whether nodes, pods and Services may have IPv6 addresses too."""
+        return self.options.dual_stack
+
+    @property
+    def pods_have_cidr(self) -> bool:
+        """Whether pods have a range of their own, not routable outside: overlay and kubenet."""
+        return self.mode in ("overlay", "kubenet")
+
+    @property
+    def kube_proxy(self) -> str:
+        """kube-proxy's mode; "" where there is none because Cilium serves Services."""
+        return "" if self.engine == "cilium" else self.options.service_proxy
+
+    @property
+    def snat_ports_per_node(self) -> int:
+        """Ports of outbound translation (Azure docs: load-balancer-outbound-connections)."""
+        if self.options.outbound_ports:
+            return self.options.outbound_ports
+        return next(ports for most, ports in _SNAT_PORTS if len(self.nodes) <= most)
+
+    @property
+    def egress_ip(self) -> str | None:
+        """The address that the internet sees of pods; None where there is no way out."""
+        return {
+            "load-balancer": self.load_balancer_ip,
+            "nat-gateway": self.nat_gateway_ip,
+            "firewall": self.firewall_public_ip,
+            "none": None,
+        }[self.options.egress]
+
+    @property
     def non_masquerade_cidrs(self) -> tuple[str, ...]:
         """What azure-ip-masq-agent leaves alone (AKS docs: update-azure-cni)."""
-        return (self.pod_cidr,) if self.mode == "overlay" else (self.vnet_cidr,)
+        return (self.pod_cidr,) if self.pods_have_cidr else (self.vnet_cidr,)
 
 
-_POOLS = (
-    # (pool, mode, scale set suffix, instance, zone, size, Gbit/s, vCPU, GiB, VF driver)
-    ("system", "System", "26541870", 0, "1", "Standard_DS4_v2", 6.0, 8, 28, "mlx5_core"),
-    ("user", "User", "31337042", 0, "1", "Standard_F2s_v2", 5.0, 2, 4, "mana"),
-    ("user", "User", "31337042", 1, "2", "Standard_F2s_v2", 5.0, 2, 4, "mana"),
-)
-_NODE_SUBNET_BLOCK = 30  # maxPods of node-subnet clusters: 1 address of the node + 29 of pods
-
-
-def default_spec(mode: str, engine: str) -> LabSpec:
-    """The lab of three nodes in two pools over two zones. Raises ValueError, naming the remedy."""
-    if mode not in MODES:
-        raise ValueError(f"unknown network mode {mode!r}: choose one of {', '.join(MODES)}")
-    if engine not in ENGINES:
-        raise ValueError(f"unknown policy engine {engine!r}: choose one of {', '.join(ENGINES)}")
-    subnet = ipaddress.ip_address("10.224.0.4")
-    nodes = []
-    for index, (
-        pool,
-        pool_mode,
-        suffix,
-        instance,
-        zone,
-        size,
-        gbps,
-        cpus,
-        gib,
-        driver,
-    ) in enumerate(_POOLS):
-        vmss = f"aks-{pool}-{suffix}-vmss"
-        overlay = mode == "overlay"
-        first = subnet + (index if overlay else index * _NODE_SUBNET_BLOCK)
-        reserved = () if overlay else tuple(str(first + n) for n in range(1, _NODE_SUBNET_BLOCK))
-        nodes.append(
-            NodeSpec(
-                name=f"{vmss}{instance:06d}",
-                index=index,
-                pool=pool,
-                pool_mode=pool_mode,
-                vmss=vmss,
-                instance=instance,
-                zone=f"{REGION}-{zone}",
-                instance_type=size,
-                egress_gbps=gbps,
-                ip=str(first),
-                mac=f"00:0d:3a:5e:10:{index + 4:02x}",
-                vf_driver=driver,
-                pod_cidr=f"10.244.{index}.0/24" if overlay else None,
-                reserved_pod_ips=reserved,
-                cpus=cpus,
-                memory_gib=gib,
-                max_pods=250 if overlay else _NODE_SUBNET_BLOCK,
-            )
-        )
-    return LabSpec(
-        mode=mode,
-        engine=engine,
-        nodes=tuple(nodes),
-        hosts=(
-            OutsideHost(
-                name="internet", ip="203.0.113.80", domain="internet", http_ports=(80, 443)
-            ),
-            OutsideHost(name="runner", ip="203.0.113.200", domain="internet", http_ports=()),
-            OutsideHost(
-                name="storage-public", ip="203.0.113.90", domain="internet", http_ports=(443,)
-            ),
-            OutsideHost(name="vm", ip="10.225.0.4", domain="vnet"),
-            OutsideHost(name="storage-endpoint", ip="10.226.0.5", domain="vnet", http_ports=(443,)),
-            OutsideHost(name="api-server", ip="203.0.113.10", domain="internet", http_ports=()),
-        ),
-        private_endpoints=(
-            PrivateEndpoint(
-                name="pe-aksnetlab",
-                ip="10.226.0.5",
-                fqdn="aksnetlab.blob.core.windows.net",
-                privatelink_fqdn="aksnetlab.privatelink.blob.core.windows.net",
-                zone="privatelink.blob.core.windows.net",
-                public_cname="blob.ams07prdstr02a.store.core.windows.net",
-                public_ip="203.0.113.90",
-            ),
-        ),
-        public_names={
-            "www.example.com": "203.0.113.80",
-            "example.com": "203.0.113.80",
-            "mcr.microsoft.com": "203.0.113.80",
-        },
-    )
+# Nodes up to, and the ports of each by default: "Azure docs: load-balancer-outbound-connections".
+_SNAT_PORTS = ((50, 1024), (100, 512), (200, 256), (400, 128), (800, 64), (1000, 32))

@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_aksnet.lab.faults.rated import RatedFault
 from pytest_aksnet.lab.faults.registry import all_faults
 from pytest_aksnet.lab.faults.setting import PER_SECOND
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 from tests.e2e.inner.soak import MUST_FAIL, kind_of
 from tests.e2e.suite_run import SuiteRun, run_suites
 

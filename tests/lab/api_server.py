@@ -26,7 +26,8 @@ from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal
 from pytest_aksnet.lab.controllers.disruption import DisruptionController
 from pytest_aksnet.lab.controllers.resource_quotas import ResourceQuotaController
-from pytest_aksnet.lab.spec import LabSpec, default_spec
+from pytest_aksnet.lab.layout import default_spec
+from pytest_aksnet.lab.spec import LabSpec
 from pytest_aksnet.lab.tls import Authority
 from tests.lab import recordings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_aksnet.lab.spec import MODES
+from pytest_aksnet.lab.options import MODES
 from tests.lab.raw_api import RawApi
 from tests.lab.running_lab import RunningLab, start_lab
 from tests.lab.user import User

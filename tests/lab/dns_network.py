@@ -11,7 +11,7 @@ from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.server import DnsServer
 from pytest_aksnet.lab.dns.servers import start_azure_dns, start_coredns
 from pytest_aksnet.lab.kernel.syscalls import in_netns, new_netns
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 from tests.unit.lab_dns.cluster import MemoryRecords, example_cluster
 
 SPEC = default_spec("overlay", "calico")

@@ -16,9 +16,10 @@ from typing import TypeVar
 
 from pytest_aksnet.lab.contracts import NamespaceView, PodView, PolicyView, ServicePortView
 from pytest_aksnet.lab.kernel.syscalls import in_netns, new_netns
+from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.model import LabNetwork
+from pytest_aksnet.lab.options import LabOptions
 from pytest_aksnet.lab.sockets import tcp_listener, udp_socket
-from pytest_aksnet.lab.spec import LabSpec, default_spec
 
 POD_PORTS = (80, 81)
 T = TypeVar("T")
@@ -61,13 +62,7 @@ class _Inside:
     """What runs in the namespaces. Its public coroutines are what `Bench` can call."""
 
     def __init__(self, mode: str, engine: str, snat_ports: int) -> None:
-        spec = default_spec(mode, engine)
-        self.spec = LabSpec(
-            **{
-                **{name: getattr(spec, name) for name in spec.__slots__},
-                "snat_ports_per_node": snat_ports,
-            }
-        )
+        self.spec = make_spec(LabOptions(mode=mode, engine=engine, outbound_ports=snat_ports))
         self.network = LabNetwork(self.spec)
         self.places: dict[str, _Place] = {}
         self.pods: dict[str, tuple[str, str]] = {}
@@ -215,7 +210,7 @@ class Bench:
     """A lab network of a mode and an engine; `close` ends it and everything in it."""
 
     def __init__(self, mode: str, engine: str = "calico", *, snat_ports: int = 1024) -> None:
-        self.spec = default_spec(mode, engine)
+        self.spec = make_spec(LabOptions(mode=mode, engine=engine, outbound_ports=snat_ports))
         self.nodes = [node.name for node in self.spec.nodes]
         self.ips: dict[str, str] = {one.name: one.ip for one in self.spec.nodes}
         self.ips |= {host.name: host.ip for host in self.spec.hosts}

@@ -51,12 +51,20 @@ class RunningLab:
         )
 
 
-def start_lab(mode: str = "overlay", engine: str = "calico", *faults: str) -> RunningLab:
-    """Start a lab and wait until it is ready. Raises LabDidNotStart."""
+def start_lab(
+    mode: str = "overlay", engine: str = "calico", *faults: str, settings: Sequence[str] = ()
+) -> RunningLab:
+    """Start a lab and wait until it is ready; `settings` as --set takes them.
+
+    Raises LabDidNotStart.
+    """
     life_read, life_write = os.pipe()
     ready_read, ready_write = os.pipe()
     process = subprocess.Popen(
-        serve_argv(mode, engine, faults, life_fd=life_read, ready_fd=ready_write),
+        [
+            *serve_argv(mode, engine, faults, life_fd=life_read, ready_fd=ready_write),
+            *(f"--set={setting}" for setting in settings),
+        ],
         stdin=subprocess.DEVNULL,
         pass_fds=(life_read, ready_write),
     )

@@ -16,7 +16,7 @@ from pytest_aksnet.lab.api.resources import (
     SERVICES,
 )
 from pytest_aksnet.lab.api.store import Store
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 
 _POD: dict[str, Any] = {"spec": {"containers": [{"name": "c", "image": "x:1"}]}}
 

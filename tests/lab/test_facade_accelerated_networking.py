@@ -20,7 +20,8 @@ from pytest_aksnet.lab.facade.accelerated_networking import (
     vf_name,
 )
 from pytest_aksnet.lab.kernel.syscalls import open_namespace
-from pytest_aksnet.lab.spec import NodeSpec, default_spec
+from pytest_aksnet.lab.layout import default_spec
+from pytest_aksnet.lab.spec import NodeSpec
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: needs root")
 SPEC = default_spec("overlay", "calico")

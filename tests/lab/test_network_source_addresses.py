@@ -74,7 +74,7 @@ def test_internet_does_not_reach_in_and_a_vm_does_not_reach_out(bench: Bench) ->
     probes = [
         Probe(start="runner", ip=bench.ips["pod"], timeout=0.4),
         Probe(start="runner", ip=bench.ips[bench.nodes[0]], port=8000, timeout=0.4),
-        Probe(start="runner", ip=bench.spec.egress_ip, timeout=0.4),
+        Probe(start="runner", ip=bench.spec.load_balancer_ip, timeout=0.4),
         Probe(start="vm", ip=bench.ips["internet"], timeout=0.4),
     ]
     assert {one.outcome for one in bench.look_many(probes)} == {"timeout"}

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from pytest_aksnet.lab.kernel.syscalls import in_netns, new_netns
+from pytest_aksnet.lab.layout import default_spec
 from pytest_aksnet.lab.outside import OutsideServer, certificate_names
-from pytest_aksnet.lab.spec import OutsideHost, default_spec
+from pytest_aksnet.lab.spec import OutsideHost
 from tests.lab.dns_network import LoopThread, ip, run_in
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: needs root")

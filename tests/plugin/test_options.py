@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_aksnet.lab import spec
+from pytest_aksnet.lab import options as lab_options
 from pytest_aksnet.options import LAB_ENGINES, LAB_MODES, SETTINGS_KEY, Settings
 from tests.plugin.inner_run import run_pytest
 
@@ -14,8 +14,8 @@ def settings(pytester: pytest.Pytester, *args: str) -> Settings:
 
 
 def test_the_lab_knows_these_modes_and_engines() -> None:
-    assert set(LAB_MODES) == set(spec.MODES)
-    assert set(LAB_ENGINES) == set(spec.ENGINES)
+    assert set(LAB_MODES) == set(lab_options.MODES)
+    assert set(LAB_ENGINES) == set(lab_options.ENGINES)
 
 
 def test_nothing_given_means_no_report_and_safe_actions_only(pytester: pytest.Pytester) -> None:
@@ -90,7 +90,7 @@ def test_forbid_takes_away(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("args", "named"),
     [
-        (["--aksnet-lab=kubenet"], "--aksnet-lab=kubenet: unknown network mode 'kubenet'"),
+        (["--aksnet-lab=bridged"], "--aksnet-lab=bridged: unknown network mode 'bridged'"),
         (["--aksnet-lab=overlay:antrea"], "unknown policy engine 'antrea'"),
         (["--aksnet-lab=overlay:"], "unknown policy engine ''"),
         (["--aksnet-lab-fault=x"], "--aksnet-lab-fault=x needs the lab"),
@@ -129,9 +129,9 @@ def test_paths_eaten_by_the_lab_option_are_explained(pytester: pytest.Pytester) 
 
 
 def test_a_usage_error_ends_pytest_with_its_exit_code(pytester: pytest.Pytester) -> None:
-    result = run_pytest(pytester, "--aksnet-lab=kubenet")
+    result = run_pytest(pytester, "--aksnet-lab=bridged")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --aksnet-lab=kubenet: unknown network mode*"])
+    result.stderr.fnmatch_lines(["ERROR: --aksnet-lab=bridged: unknown network mode*"])
 
 
 def test_print_images_needs_no_cluster(pytester: pytest.Pytester) -> None:

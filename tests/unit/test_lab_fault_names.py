@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_aksnet.lab.faults.registry import UnknownFault, all_faults, find_fault, label
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 
 SPEC = default_spec("overlay", "calico")
 NODE = SPEC.nodes[0].name

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.contracts import FaultableNetwork
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.coredns import CustomCorefile
@@ -22,6 +23,11 @@ class FaultableLab(Protocol):
     @property
     def store(self) -> Store:
         """The cluster's objects."""
+        ...
+
+    @property
+    def azure(self) -> AzureState:
+        """The Azure resources around the cluster."""
         ...
 
     @property

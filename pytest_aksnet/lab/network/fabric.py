@@ -95,8 +95,11 @@ class Fabric:
         spec = self._spec
         address = ipaddress.ip_address(host.ip)
         number = spec.hosts.index(host)
-        if host.domain == "vnet":
-            subnets = (spec.vm_subnet, spec.endpoint_subnet, spec.node_subnet)
+        if host.domain != "internet":
+            subnets = (
+                *(spec.vm_subnet, spec.endpoint_subnet, spec.node_subnet),
+                *(spec.firewall_subnet, spec.peered_vnet_cidr, spec.on_prem_cidr),
+            )
             subnet = next(
                 network for network in map(ipaddress.ip_network, subnets) if address in network
             )
@@ -136,7 +139,7 @@ class Fabric:
         self._chains, self._frontends = chains, elements
         return self._write()
 
-    def write_edge(self, *, egress_ip: str, denied: Collection[str]) -> bool:
+    def write_edge(self, *, egress_ip: str | None, denied: Collection[str]) -> bool:
         """Set the address of outbound traffic, and the nodes whose ports the NSG denies.
 
         `denied` are addresses of nodes. Whether anything changed.
@@ -205,7 +208,7 @@ class Fabric:
         return index
 
 
-_HOST_PORTS = {"vnet": "vnet", "internet": "inet"}
+_HOST_PORTS = {"vnet": "vnet", "internet": "inet", "peered": "peer", "on-prem": "prem"}
 
 
 def _node_port(node: NodeSpec) -> str:
@@ -219,7 +222,7 @@ def _pod_networks(node: NodeSpec) -> list[tuple[str, int]]:
     return [(f"{ip}/32", netlink.MAIN_TABLE) for ip in node.reserved_pod_ips]
 
 
-def _base(spec: LabSpec, egress_ip: str) -> str:
+def _base(spec: LabSpec, egress_ip: str | None) -> str:
     overlay = spec.mode == "overlay"
     private = ", ".join([spec.vnet_cidr, spec.pod_cidr] if overlay else [spec.vnet_cidr])
     frontends = f"{spec.load_balancer_range}, {spec.internal_lb_range}"
@@ -236,6 +239,8 @@ def _base(spec: LabSpec, egress_ip: str) -> str:
             # Outbound translation covers the primary address of the interface only.
             f'iifname "{port}" ip saddr != {node.ip} ip daddr != {{ {private} }} drop',
         ]
+        if egress_ip is None:
+            continue
         outbound += [
             f"{public} meta l4proto {{ tcp, udp }} snat to {egress_ip}:{first}-{last}",
             f"{public} snat to {egress_ip}",

@@ -10,7 +10,7 @@ from pytest_aksnet.lab.controllers.kubelet import environment, images, naming, s
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
 from pytest_aksnet.lab.controllers.kubelet.images import Program, PullError
 from pytest_aksnet.lab.controllers.kubelet.status import ContainerState, PodState
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 
 SPEC = default_spec("overlay", "calico")
 

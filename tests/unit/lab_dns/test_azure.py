@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.message import Answer, Question
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 
 SPEC = default_spec("overlay", "calico")
 ENDPOINT = SPEC.private_endpoints[0]

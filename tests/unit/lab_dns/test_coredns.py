@@ -9,7 +9,7 @@ from pytest_aksnet.lab.dns.cluster_zone import ClusterZone
 from pytest_aksnet.lab.dns.coredns import CoreDns, CustomCorefile
 from pytest_aksnet.lab.dns.message import SERVFAIL, Answer, Question
 from pytest_aksnet.lab.dns.records import ServiceRecord
-from pytest_aksnet.lab.spec import default_spec
+from pytest_aksnet.lab.layout import default_spec
 from tests.unit.lab_dns.cluster import HTTP, MemoryRecords, example_cluster
 
 SPEC = default_spec("overlay", "calico")

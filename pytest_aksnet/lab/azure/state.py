@@ -1,0 +1,220 @@
+"""The Azure resources of a lab, all in one place, and who hears of changes."""
+
+from collections.abc import Callable
+
+from pytest_aksnet.lab.azure.resources import (
+    NatGateway,
+    OutboundRule,
+    Peering,
+    PrivateEndpoint,
+    PrivateZone,
+    PublicAddress,
+    RecordSet,
+    Route,
+    RouteTable,
+    SecurityGroup,
+    Subnet,
+    VirtualNetwork,
+    VpnSite,
+    ZoneLink,
+)
+from pytest_aksnet.lab.spec import (
+    NODE_RESOURCE_GROUP,
+    RESOURCE_GROUP,
+    SUBSCRIPTION,
+    LabSpec,
+)
+
+CLUSTER_NETWORK = "vnet-aksnet-lab"
+PEERED_NETWORK = "vnet-hub"
+NODE_SUBNET = "aks-nodes"
+POD_SUBNET = "aks-pods"
+VM_SUBNET = "vms"
+ENDPOINT_SUBNET = "private-endpoints"
+FIREWALL_SUBNET = "AzureFirewallSubnet"
+GATEWAY_SUBNET = "GatewaySubnet"
+SECURITY_GROUP = "aks-agentpool-31337042-nsg"
+ROUTE_TABLE = "aks-agentpool-31337042-routetable"
+FIREWALL_ROUTE = "to-firewall"
+
+
+class AzureState:
+    """All resources by kind and name. Whoever changes one calls `changed` afterwards."""
+
+    def __init__(self, spec: LabSpec) -> None:
+        self.spec = spec
+        self.networks = {network.name: network for network in _networks(spec)}
+        self.security_groups = {
+            SECURITY_GROUP: SecurityGroup(name=SECURITY_GROUP, resource_group=NODE_RESOURCE_GROUP)
+        }
+        self.route_tables = {table.name: table for table in _route_tables(spec)}
+        self.sites = {
+            "on-prem": VpnSite(
+                name="on-prem",
+                resource_group=RESOURCE_GROUP,
+                network=CLUSTER_NETWORK,
+                prefixes=[spec.on_prem_cidr],
+            )
+        }
+        self.public_addresses = {address.name: address for address in _public_addresses(spec)}
+        self.nat_gateways: dict[str, NatGateway] = {}
+        self.outbound_rule: OutboundRule | None = None
+        if spec.options.egress == "nat-gateway":
+            self.nat_gateways["aks-natgw"] = NatGateway(
+                name="aks-natgw",
+                resource_group=NODE_RESOURCE_GROUP,
+                public_addresses=["nat-gateway-ip"],
+            )
+        elif spec.options.egress == "load-balancer":
+            self.outbound_rule = OutboundRule(
+                name="aksOutboundRule",
+                public_addresses=["outbound-ip"],
+                ports=spec.options.outbound_ports,
+            )
+        self.private_endpoints = {
+            one.name: PrivateEndpoint(
+                name=one.name,
+                resource_group=RESOURCE_GROUP,
+                ip=one.ip,
+                subnet=ENDPOINT_SUBNET,
+                fqdn=one.fqdn,
+                zone=one.zone,
+                group_id="blob",
+                target=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}/providers"
+                f"/Microsoft.Storage/storageAccounts/{one.fqdn.partition('.')[0]}",
+            )
+            for one in spec.private_endpoints
+        }
+        self.private_zones = {
+            one.zone: PrivateZone(
+                name=one.zone,
+                resource_group=RESOURCE_GROUP,
+                records=[
+                    RecordSet(
+                        name=one.privatelink_fqdn.removesuffix(f".{one.zone}"),
+                        kind="A",
+                        values=[one.ip],
+                    )
+                ],
+                links=[ZoneLink(name=f"to-{CLUSTER_NETWORK}", network=CLUSTER_NETWORK)],
+            )
+            for one in spec.private_endpoints
+        }
+        self._listeners: list[Callable[[], None]] = []
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Have it called after every change."""
+        self._listeners.append(listener)
+
+    def changed(self) -> None:
+        """Tell everybody that resources have changed; synchronous."""
+        for listener in self._listeners:
+            listener()
+
+
+def _networks(spec: LabSpec) -> list[VirtualNetwork]:
+    options, two = spec.options, spec.dual_stack
+    nat_gateway = "aks-natgw" if options.egress == "nat-gateway" else ""
+    udr = spec.mode == "kubenet" or options.egress == "firewall"
+    nodes = Subnet(
+        name=NODE_SUBNET,
+        prefix=spec.node_subnet,
+        prefix6=spec.node_subnet6 if two else None,
+        security_group=SECURITY_GROUP,
+        route_table=ROUTE_TABLE if udr else "",
+        nat_gateway=nat_gateway,
+    )
+    subnets = [
+        nodes,
+        Subnet(name=VM_SUBNET, prefix=spec.vm_subnet, prefix6=spec.vm_subnet6 if two else None),
+        Subnet(name=ENDPOINT_SUBNET, prefix=spec.endpoint_subnet),
+        Subnet(name=GATEWAY_SUBNET, prefix=spec.gateway_subnet),
+    ]
+    if spec.mode == "pod-subnet":
+        subnets.append(
+            Subnet(
+                name=POD_SUBNET,
+                prefix=spec.pod_subnet,
+                route_table=nodes.route_table,
+                nat_gateway=nat_gateway,
+                delegation="Microsoft.ContainerService/managedClusters",
+            )
+        )
+    if options.egress == "firewall":
+        subnets.append(Subnet(name=FIREWALL_SUBNET, prefix=spec.firewall_subnet))
+    return [
+        VirtualNetwork(
+            name=CLUSTER_NETWORK,
+            resource_group=RESOURCE_GROUP,
+            prefixes=[spec.vnet_cidr, *([spec.vnet_cidr6] if two else [])],
+            subnets=subnets,
+            dns_servers=[host.ip for host in spec.hosts if host.role == "dns"],
+            peerings=[Peering(name="to-hub", remote_network=PEERED_NETWORK)],
+        ),
+        VirtualNetwork(
+            name=PEERED_NETWORK,
+            resource_group=RESOURCE_GROUP,
+            prefixes=[spec.peered_vnet_cidr],
+            subnets=[Subnet(name="default", prefix=spec.peered_vnet_cidr)],
+            peerings=[Peering(name="to-aks", remote_network=CLUSTER_NETWORK)],
+        ),
+    ]
+
+
+def _route_tables(spec: LabSpec) -> list[RouteTable]:
+    routes = []
+    if spec.mode == "kubenet":
+        routes += [
+            Route(
+                name=f"{node.name}____{(node.pod_cidr or '').replace('.', '').replace('/', '')}",
+                prefix=node.pod_cidr or "",
+                next_hop_type="VirtualAppliance",
+                next_hop_ip=node.ip,
+            )
+            for node in spec.nodes
+        ]
+    firewalls = [host.ip for host in spec.hosts if host.role == "firewall"]
+    routes += [
+        Route(
+            name=FIREWALL_ROUTE,
+            prefix="0.0.0.0/0",
+            next_hop_type="VirtualAppliance",
+            next_hop_ip=ip,
+        )
+        for ip in firewalls
+    ]
+    if not routes:
+        return []
+    return [RouteTable(name=ROUTE_TABLE, resource_group=NODE_RESOURCE_GROUP, routes=routes)]
+
+
+def _public_addresses(spec: LabSpec) -> list[PublicAddress]:
+    group = NODE_RESOURCE_GROUP
+    if spec.options.egress == "load-balancer":
+        return [
+            PublicAddress(
+                name="outbound-ip",
+                resource_group=group,
+                ip=spec.load_balancer_ip,
+                used_by="loadBalancers/kubernetes",
+            )
+        ]
+    if spec.options.egress == "nat-gateway":
+        return [
+            PublicAddress(
+                name="nat-gateway-ip",
+                resource_group=group,
+                ip=spec.nat_gateway_ip,
+                used_by="natGateways/aks-natgw",
+            )
+        ]
+    if spec.options.egress == "firewall":
+        return [
+            PublicAddress(
+                name="firewall-ip",
+                resource_group=RESOURCE_GROUP,
+                ip=spec.firewall_public_ip,
+                used_by="azureFirewalls/firewall",
+            )
+        ]
+    return []
