@@ -1,5 +1,8 @@
 """Looks that are made after a failure to say what is to blame; they never change a verdict."""
 
+import ipaddress
+import re
+
 from pytest_aksnet.assertions.target import Target, resolve
 from pytest_aksnet.check import Engine, Judge
 from pytest_aksnet.expectations.accelerated_networking import judge_present
@@ -19,6 +22,7 @@ from pytest_aksnet.probes.nic import Nics
 
 AZURE_DNS = "168.63.129.16"
 _QUICK_S = 1.0
+_ASKED = re.compile(r"communications error to ([^#\s]+)#")
 _MOST_ENDPOINTS = 3
 # The kubelet listens on every node; a refusal comes from the node as well.
 _KUBELET_PORT = 10250
@@ -36,7 +40,19 @@ def why_unresolved(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[Dn
     }
     good = [ip for ip, answer in answers.items() if judge(answer).outcome is Outcome.PASS]
     silent = [ip for ip, answer in answers.items() if answer.status is DnsStatus.TIMEOUT]
-    service = engine.profile.get("dns-service-ip") or seen.server or "of the cluster's DNS"
+    asked = _asked(seen)
+    service = engine.profile.get("dns-service-ip") or asked or "of the cluster's DNS"
+    if replicas and len(good) == len(replicas) and asked not in ("", service):
+        found = f"the CoreDNS replicas ({', '.join(good)}) give the expected answer directly"
+        if ipaddress.ip_address(asked).is_link_local:
+            return (
+                f"{found}, so it is the DNS cache of node {pod.node} at {asked}: LocalDNS, or "
+                "another cache on the node"
+            )
+        return (
+            f"{found}, but the pod asks {asked}, which is not the cluster's DNS ({service}): its "
+            f"dnsConfig, or clusterDNS of the kubelet of node {pod.node}"
+        )
     if replicas and len(good) == len(replicas) and seen.status is DnsStatus.TIMEOUT:
         return (
             f"the CoreDNS replicas ({', '.join(good)}) answer directly, but the Service address "
@@ -71,6 +87,17 @@ def why_unresolved(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[Dn
             + (f"; {upstream}" if upstream else "")
         )
     return upstream or "every CoreDNS replica gives the same unexpected answer"
+
+
+def _asked(seen: DnsAnswer) -> str:
+    """The server that was asked; "" where that is not known."""
+    named = _ASKED.search(seen.detail)
+    asked = seen.server or (named[1] if named else "")
+    try:
+        ipaddress.ip_address(asked)
+    except ValueError:
+        return ""
+    return asked
 
 
 def _upstream(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[DnsAnswer]) -> str:

@@ -1,17 +1,15 @@
 """Verbs about NetworkPolicies: what they must block, with its controls, and what they allow."""
 
-from typing import Literal
-
 from pytest_aksnet.assertions.target import AnyPod, Target, To, pod_of, resolve
 from pytest_aksnet.check import Control, Engine, Probe
 from pytest_aksnet.expectations.connectivity import judge_connected
 from pytest_aksnet.expectations.policy import API, enforcement, judge_blocked
+from pytest_aksnet.expectations.policy_paths import unclosable
 from pytest_aksnet.model.errors import ControlFailed
 from pytest_aksnet.model.observation import Connection
 from pytest_aksnet.model.peers import PodRef
+from pytest_aksnet.model.policy import Direction
 from pytest_aksnet.model.verdict import Verdict
-
-Direction = Literal["ingress", "egress"]
 
 
 def assert_policy_allows(engine: Engine, pod: PodRef, to: To, port: int | None) -> Connection:
@@ -60,11 +58,22 @@ def assert_policy_blocks(
             "assert_connects before the policy exists, or name a control="
         )
 
+    open_anyway = unclosable(
+        rule.engine,
+        pod,
+        pod=target.pod,
+        node=target.node,
+        port=target.port,
+        direction=direction,
+    )
+
     def probe(connect_timeout_s: float) -> Probe[Connection]:
         return target.probe(connect_timeout_s)
 
     def judge(seen: Connection) -> Verdict:
-        return judge_blocked(seen, rule=rule, where=_where(pod, target, direction))
+        return judge_blocked(
+            seen, rule=rule, where=_where(pod, target, direction), unclosable=open_anyway
+        )
 
     return engine.deny(
         pod,

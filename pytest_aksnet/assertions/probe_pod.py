@@ -22,6 +22,7 @@ from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.throughput import POD_TO_HOST_SHARE
 from pytest_aksnet.model.observation import Connection, DnsAnswer, NicState, Throughput
 from pytest_aksnet.model.peers import NodeRef, PodRef, ServiceRef
+from pytest_aksnet.model.policy import Direction
 from pytest_aksnet.model.probing import Batch
 
 
@@ -127,7 +128,7 @@ class ProbePod:
         control: To | None = None,
         *,
         witness: AnyPod | None = None,
-        direction: policy.Direction | None = None,
+        direction: Direction | None = None,
     ) -> Connection:
         """A NetworkPolicy blocks the connection, in the way that the engine is known to block.
 

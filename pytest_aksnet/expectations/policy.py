@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pytest_aksnet.expectations.policy_paths import Unclosable
 from pytest_aksnet.model.observation import Connection, ConnectOutcome
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
@@ -39,12 +40,22 @@ def enforcement(engine: str | None) -> Enforcement:
     return Enforcement(engine=engine or "unknown", blocked=_SILENT, document=API)
 
 
-def judge_blocked(seen: Connection, *, rule: Enforcement, where: str) -> Verdict:
+def judge_blocked(
+    seen: Connection, *, rule: Enforcement, where: str, unclosable: Unclosable | None = None
+) -> Verdict:
     """Whether the connection was blocked. `where` names the nodes whose engine had to do it.
 
-    Any failure that is not a way in which this engine blocks says nothing about the policy.
+    Any failure that is not a way in which this engine blocks says nothing about the policy. A way
+    that is `unclosable` may be open although the engine works: then that is what the verdict says.
     """
     peer = f"{seen.host}:{seen.port}"
+    if seen.outcome is ConnectOutcome.CONNECTED and rule.blocked and unclosable is not None:
+        return Verdict(
+            outcome=Outcome.FAIL,
+            sentence=f"the connection to {peer} should be blocked by a NetworkPolicy, but it was "
+            f"established. The engine is not at fault: {unclosable.why}",
+            source=unclosable.document,
+        )
     if seen.outcome is ConnectOutcome.CONNECTED:
         cause = (
             "no engine enforces NetworkPolicies in this cluster (policy engine none): "

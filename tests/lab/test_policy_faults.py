@@ -1,0 +1,227 @@
+"""Faults of the policy engine hit exactly the cells that they should: whole truth tables."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from pytest_aksnet.expectations.policy_engines import engine_rules
+from pytest_aksnet.expectations.policy_oracle import PolicyOracle
+from pytest_aksnet.lab.faults.registry import UnfitFault, find_fault
+from pytest_aksnet.lab.layout import default_spec
+from pytest_aksnet.model.policy import Cell, Decision, Pod, World
+from tests import random_policies
+from tests.lab import policy_tables
+from tests.lab.policy_bench import PolicyBench
+from tests.random_policies import PORTS, Json
+
+PODS = (0, 0, 1, 1, 2)
+QUICK, MANY = 8, 300
+LONG, SHORT = 600, 0.2  # seconds: surely not over yet, and soon over
+_UNHEARD_OF = 1  # a port that nobody looks at
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[PolicyBench]:
+    made = PolicyBench("overlay", "calico", PODS)
+    yield made
+    made.close()
+
+
+def _rules(spec: Json, change: Callable[[Json, str], Json]) -> Json:
+    """The spec with each rule changed; `change` gets the name of its peers too."""
+    sides = {"ingress": "from", "egress": "to"}
+    changed = {
+        way: [change(rule, sides[way]) for rule in spec[way]] for way in sides if way in spec
+    }
+    return {**spec, **changed}
+
+
+def _peers(spec: Json, change: Callable[[Json], Json]) -> Json:
+    def rule(one: Json, peers: str) -> Json:
+        return {**one, peers: [change(peer) for peer in one[peers]]} if peers in one else one
+
+    return _rules(spec, rule)
+
+
+def _without_except(spec: Json) -> Json:
+    def peer(one: Json) -> Json:
+        return {"ipBlock": {"cidr": one["ipBlock"]["cidr"]}} if "ipBlock" in one else one
+
+    return _peers(spec, peer)
+
+
+def _any_namespace(spec: Json) -> Json:
+    def peer(one: Json) -> Json:
+        return {**one, "namespaceSelector": {}} if "namespaceSelector" in one else one
+
+    return _peers(spec, peer)
+
+
+def _shorter(spec: Json) -> Json:
+    def port(one: Json) -> Json:
+        if "endPort" not in one:
+            return one
+        last = one["endPort"] - 1
+        return {**one, "endPort": last} if last >= one["port"] else {"port": _UNHEARD_OF}
+
+    def rule(one: Json, _: str) -> Json:
+        return {**one, "ports": [port(each) for each in one["ports"]]} if "ports" in one else one
+
+    return _rules(spec, rule)
+
+
+def _ingress_alone(spec: Json) -> Json:
+    types = spec.get("policyTypes") or ["Ingress"]
+    if "Ingress" in types:
+        return {**spec, "policyTypes": ["Ingress"], "egress": []}
+    return {"podSelector": {"matchLabels": {"app": "nobody"}}}
+
+
+MISREAD: dict[str, Callable[[Json], Json]] = {
+    "policy-except-ignored": _without_except,
+    "policy-namespace-selector-any": _any_namespace,
+    "policy-end-port-off-by-one": _shorter,
+    "policy-egress-not-enforced": _ingress_alone,
+}
+
+
+def _on_node(node: str, there: PolicyOracle, elsewhere: PolicyOracle) -> policy_tables.Judge:
+    """What holds where one node's pods are judged by another oracle than all others."""
+
+    def side(end: object) -> PolicyOracle:
+        return there if isinstance(end, Pod) and end.node == node else elsewhere
+
+    def judge(cell: Cell) -> Decision:
+        return Decision(
+            egress=side(cell.source).decide(cell).egress,
+            ingress=side(cell.destination).decide(cell).ingress,
+        )
+
+    return judge
+
+
+def _check_misread(bench: PolicyBench, fault: str, examples: int, *, random: bool) -> None:
+    pods, nodes, _ = policy_tables.bench_ends(bench)
+    rules = engine_rules(bench.spec.engine)
+    node = bench.nodes[0]
+
+    @settings(
+        max_examples=examples,
+        derandomize=not random,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        world=random_policies.worlds(pods, nodes),
+        policies=random_policies.policies(policy_tables.addresses(bench)),
+    )
+    def hits(world: Any, policies: Any) -> None:
+        misread = [{**one, "spec": MISREAD[fault](one["spec"])} for one in policies]
+        policy_tables.enforce(bench, policies, world)
+        judge = _on_node(
+            node, PolicyOracle(misread, world, rules), PolicyOracle(policies, world, rules)
+        )
+        cells = policy_tables.cells(bench, world, PORTS)
+        assert policy_tables.disagreements(bench, cells, judge) == []
+
+    bench.inject(f"{fault}@{node}")
+    try:
+        hits()
+    finally:
+        bench.heal(f"{fault}@{node}")
+
+
+@pytest.mark.parametrize("fault", MISREAD)
+def test_an_agent_that_misreads_is_wrong_about_its_own_pods_alone(
+    bench: PolicyBench, fault: str
+) -> None:
+    _check_misread(bench, fault, QUICK, random=False)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("fault", MISREAD)
+def test_an_agent_misreads_many_policies(bench: PolicyBench, fault: str) -> None:
+    _check_misread(bench, fault, MANY, random=True)
+
+
+@pytest.mark.parametrize("fault", [*MISREAD, "policy-lag", "policy-unprotected-window"])
+def test_a_lab_without_an_engine_cannot_have_a_broken_one(fault: str) -> None:
+    with pytest.raises(UnfitFault, match=f"{fault}: engine none .* set engine to calico"):
+        find_fault(fault, default_spec("overlay", "none"))
+
+
+# -- late agents ---------------------------------------------------------------------------
+
+DENY = [
+    {
+        "metadata": {"namespace": space, "name": "deny"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    }
+    for space in random_policies.NAMESPACES
+]
+
+
+def _world(bench: PolicyBench) -> World:
+    pods, nodes, _ = policy_tables.bench_ends(bench)
+    return World(
+        namespaces={"x": {}},
+        nodes=tuple(nodes),
+        pods=tuple(Pod(namespace="x", name=one.name, node=one.node, ips=one.ips) for one in pods),
+    )
+
+
+def _differs(
+    bench: PolicyBench, world: World, there: list[Json], elsewhere: list[Json]
+) -> list[str]:
+    """Where packets are not as if these policies held for the first node's pods and the others."""
+    judge = _on_node(bench.nodes[0], PolicyOracle(there, world), PolicyOracle(elsewhere, world))
+    return policy_tables.disagreements(bench, policy_tables.cells(bench, world, PORTS), judge)
+
+
+def _soon(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+
+
+def test_a_late_agent_enforces_what_was_until_it_catches_up(bench: PolicyBench) -> None:
+    world, node = _world(bench), bench.nodes[0]
+    policy_tables.enforce(bench, [], world)
+    bench.inject(f"policy-lag={LONG}@{node}")
+    policy_tables.enforce(bench, DENY, world)
+    assert _differs(bench, world, [], DENY) == []
+    bench.heal(f"policy-lag={LONG}@{node}")
+    assert _differs(bench, world, DENY, DENY) == []
+    bench.inject(f"policy-lag={LONG}@{node}")
+    policy_tables.enforce(bench, [], world)
+    assert _differs(bench, world, DENY, []) == []
+    bench.heal(f"policy-lag={LONG}@{node}")
+    assert _differs(bench, world, [], []) == []
+
+
+def test_a_late_agent_is_there_in_the_end(bench: PolicyBench) -> None:
+    world, node = _world(bench), bench.nodes[0]
+    policy_tables.enforce(bench, [], world)
+    bench.inject(f"policy-lag={SHORT}@{node}")
+    policy_tables.enforce(bench, DENY, world)
+    _soon(lambda: not _differs(bench, world, DENY, DENY))
+    bench.heal(f"policy-lag={SHORT}@{node}")
+    policy_tables.enforce(bench, [], world)
+
+
+def test_young_pods_are_unprotected_for_a_while(bench: PolicyBench) -> None:
+    world, node = _world(bench), bench.nodes[0]
+    bench.inject(f"policy-unprotected-window={LONG}@{node}")
+    policy_tables.enforce(bench, DENY, world)
+    assert _differs(bench, world, [], DENY) == []
+    bench.heal(f"policy-unprotected-window={LONG}@{node}")
+    assert _differs(bench, world, DENY, DENY) == []
+    bench.inject(f"policy-unprotected-window={SHORT}@{node}")
+    _soon(lambda: not _differs(bench, world, DENY, DENY))
+    bench.heal(f"policy-unprotected-window={SHORT}@{node}")
+    policy_tables.enforce(bench, [], world)
