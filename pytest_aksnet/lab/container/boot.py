@@ -19,12 +19,13 @@ import selectors
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pytest_aksnet.lab.container import inside
-from pytest_aksnet.lab.container.context import LabMain
+from pytest_aksnet.lab.container.context import LabMain, Listeners
 from pytest_aksnet.lab.container.inside import NOBODY, SANDBOX_USER
 from pytest_aksnet.lab.kernel.namespaces import write_identity_maps
 
@@ -51,7 +52,7 @@ def run(
     # Two descriptors for each process of the lab, six for each sandbox.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    listener = _listen()
+    listeners = Listeners(api=_listen(), arm=_listen(), identity=_listen())
     state_dir = Path(tempfile.mkdtemp(prefix="aksnet-lab-")).resolve()
     try:
         woken = _catch_signals(interactive=life_fd is None)
@@ -62,8 +63,9 @@ def run(
             for unwanted in (held, news.detach(), woken.detach(), life_fd):
                 if unwanted is not None:
                     os.close(unwanted)
-            inside.become_guard(load_main, listener, state_dir, told, hold)
-        listener.close()
+            inside.become_guard(load_main, listeners, state_dir, told, hold)
+        for listener in listeners:
+            listener.close()
         told.close()
         os.close(hold)
         outer = _Outer(life_fd, report, news, guard)
@@ -77,7 +79,8 @@ def run(
             outer.fail("the lab died: one of its processes was killed")
         return int(outer.failed)
     finally:
-        listener.close()
+        for listener in listeners:
+            listener.close()
         shutil.rmtree(state_dir, ignore_errors=True)
 
 
@@ -94,10 +97,15 @@ def _listen() -> socket.socket:
 
 
 def report_line(fd: int) -> Callable[[Mapping[str, object]], None]:
-    """A `report` for `run` that writes one JSON line to a pipe, and closes it after the first."""
+    """A `report` for `run` that writes one JSON line to a pipe, and closes it after the first.
+
+    An error that comes later is one line on stderr.
+    """
     unused = [fd]
 
     def report(message: Mapping[str, object]) -> None:
+        if not unused and "error" in message:
+            sys.stderr.write(f"aksnet-lab: {message['error']}\n")
         while unused:
             with open(unused.pop(), "w", encoding="utf-8") as pipe:
                 pipe.write(json.dumps(dict(message)) + "\n")

@@ -20,6 +20,8 @@ from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
 
 _PTY_REPLICA_MAJORS = range(136, 144)  # Documentation/admin-guide/devices.txt
 
+_NETWORKS_AT_ONCE = 8  # descriptors that fit a message beside the sandbox's own
+
 
 class LabProcessGroup:
     """Processes of a sandbox that end together (contracts.ProcessGroup)."""
@@ -123,9 +125,55 @@ class LabSandbox:
 
         Raises OSError, e.g. EROFS below a tree of programs.
         """
-        packed = protocol.pack_files({"": content})[""]
-        message = {"op": "write", "path": path, "content": packed, "mode": mode}
+        await self.write_files({path: (content, mode)})
+
+    async def write_files(
+        self, files: Mapping[str, tuple[bytes, int]], directories: Sequence[str] = ()
+    ) -> None:
+        """Put many files in place, each with its mode, after making directories for everybody.
+
+        Raises OSError, also where a directory cannot be made.
+        """
+        message = {
+            "op": "write",
+            "directories": [*directories],
+            "files": protocol.pack_files({path: content for path, (content, _) in files.items()}),
+            "modes": {path: mode for path, (_, mode) in files.items()},
+        }
         await self._request(message, ())
+
+    async def bind(
+        self, other: Sandbox, source: str, target: str, *, kind: str = "", read_only: bool = False
+    ) -> None:
+        """Find a path of another sandbox here, with all that is mounted below it.
+
+        `kind` is the type of a hostPath volume. Raises OSError where the path is not of that type.
+        """
+        if not isinstance(other, LabSandbox):
+            raise TypeError("the other sandbox was made by another runtime")
+        message = {
+            "op": "bind",
+            "source": source,
+            "target": target,
+            "kind": kind,
+            "read_only": read_only,
+        }
+        await self._request(message, (), (other.namespaces.mnt,))
+
+    async def name_networks(self, added: Mapping[str, Sandbox], removed: Sequence[str]) -> None:
+        """Have names in /run/netns for the networks of other sandboxes, and forget names.
+
+        A name keeps a network alive. Raises OSError.
+        """
+        names = list(added)
+        for start in range(0, max(len(names), 1), _NETWORKS_AT_ONCE):
+            part = names[start : start + _NETWORKS_AT_ONCE]
+            message = {
+                "op": "name networks",
+                "added": part,
+                "removed": [] if start else [*removed],
+            }
+            await self._request(message, (), tuple(added[name].netns_fd for name in part))
 
     async def destroy(self) -> None:
         """Kill everything in it at once (SIGKILL) and give up its namespaces; repeat as you like.

@@ -82,6 +82,7 @@ class Connection:
         self._closed = False
         self._pending: dict[int, asyncio.Future[Answer]] = {}
         self._unsent: deque[_Unsent] = deque()
+        self._is_full = False
         self._processes: dict[int, LabProcess] = {}
         self._loop.add_reader(connection, self._receive)
 
@@ -100,7 +101,8 @@ class Connection:
         frame = protocol.encode({**message, "id": number})
         # Duplicated at once: the originals may be closed before a full socket takes them.
         self._unsent.append(_Unsent(number, frame, tuple(map(os.dup, fds))))
-        self._send()
+        if not self._is_full:
+            self._send()
         try:
             return await future
         except asyncio.CancelledError:
@@ -136,13 +138,17 @@ class Connection:
                 try:
                     unsent.frame.send(self._socket, unsent.fds)
                 except BlockingIOError:
-                    self._loop.add_writer(self._socket, self._send)
+                    if not self._is_full:
+                        self._is_full = True
+                        self._loop.add_writer(self._socket, self._send)
                     return
                 except OSError as error:
                     self._pending.pop(unsent.number).set_exception(error)
             unsent.close()
             self._unsent.popleft()
-        self._loop.remove_writer(self._socket)
+        if self._is_full:
+            self._is_full = False
+            self._loop.remove_writer(self._socket)
 
     def _receive(self) -> None:
         while not self._closed:

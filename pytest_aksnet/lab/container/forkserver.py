@@ -59,13 +59,42 @@ class GroupRequest(TypedDict):
 
 
 class WriteRequest(TypedDict):
-    """A file to be put in place in the namespaces that come with it."""
+    """Directories and files to be put in place in the namespaces that come with it.
+
+    `files` maps paths to contents, `modes` the same paths to permissions.
+    """
 
     op: str
     id: int
-    path: str
-    content: str
-    mode: int
+    directories: list[str]
+    files: dict[str, str]
+    modes: dict[str, int]
+
+
+class BindRequest(TypedDict):
+    """A path of another sandbox to be found in this one, whose namespaces come first.
+
+    The other's mount namespace comes after them. `kind` is as in a hostPath volume.
+    """
+
+    op: str
+    id: int
+    source: str
+    target: str
+    kind: str
+    read_only: bool
+
+
+class NamesRequest(TypedDict):
+    """Network namespaces to be named in /run/netns of the namespaces that come first.
+
+    A descriptor of each of `added` follows them, in that order; `removed` are to be forgotten.
+    """
+
+    op: str
+    id: int
+    added: list[str]
+    removed: list[str]
 
 
 @dataclass(slots=True)
@@ -130,6 +159,12 @@ class ForkServer:
             elif message["op"] == "end group":
                 end = cast(GroupRequest, message)
                 self._job(end["id"], fds, lambda: self._end_group(end, fds))
+            elif message["op"] == "bind":
+                bind = cast(BindRequest, message)
+                self._job(bind["id"], fds[:NAMESPACES], lambda: self._bind(bind, fds))
+            elif message["op"] == "name networks":
+                names = cast(NamesRequest, message)
+                self._job(names["id"], fds[:NAMESPACES], lambda: self._name_networks(names, fds))
             else:
                 write = cast(WriteRequest, message)
                 self._job(write["id"], fds, lambda: self._write(write, fds))
@@ -243,9 +278,29 @@ class ForkServer:
 
     def _write(self, request: WriteRequest, fds: list[int]) -> None:
         NamespaceFds.from_sequence(fds).enter()
-        content = protocol.unpack_files({"": request["content"]})[""]
         os.umask(0o022)
-        rootfs.replace_file(request["path"], content, request["mode"])
+        for path in request["directories"]:
+            os.makedirs(path, exist_ok=True)
+            os.chmod(path, 0o777)
+        for path, content in protocol.unpack_files(request["files"]).items():
+            rootfs.replace_file(path, content, request["modes"][path])
+        self._answer(request["id"])
+
+    def _bind(self, request: BindRequest, fds: list[int]) -> None:
+        os.umask(0o022)
+        syscalls.setns(fds[NAMESPACES], syscalls.CLONE_NEWNS)
+        rootfs.require_host_path(request["source"], request["kind"])
+        is_directory = os.path.isdir(request["source"])
+        tree = syscalls.copy_mount(request["source"], read_only=request["read_only"])
+        NamespaceFds.from_sequence(fds[:NAMESPACES]).enter()
+        rootfs.make_mount_point(request["target"], is_directory=is_directory)
+        syscalls.attach_mount(tree, request["target"])
+        self._answer(request["id"])
+
+    def _name_networks(self, request: NamesRequest, fds: list[int]) -> None:
+        NamespaceFds.from_sequence(fds[:NAMESPACES]).enter()
+        rootfs.forget_networks(request["removed"])
+        rootfs.name_networks(dict(zip(request["added"], fds[NAMESPACES:], strict=True)))
         self._answer(request["id"])
 
     def _end_group(self, request: GroupRequest, fds: list[int]) -> None:

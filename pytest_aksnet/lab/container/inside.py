@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pytest_aksnet.lab.container import requirements, rootfs
-from pytest_aksnet.lab.container.context import BootContext, LabMain
+from pytest_aksnet.lab.container.context import BootContext, LabMain, Listeners
 from pytest_aksnet.lab.container.forkserver import ForkServer
 from pytest_aksnet.lab.container.requirements import LabRefused
 from pytest_aksnet.lab.kernel import namespaces, seccomp, syscalls
@@ -43,7 +43,7 @@ _NEWS_BYTES = 65_536
 
 def become_guard(
     load_main: Callable[[], LabMain],
-    listener: socket.socket,
+    listeners: Listeners,
     state_dir: Path,
     told: socket.socket,
     hold: int,
@@ -69,8 +69,9 @@ def become_guard(
             first = os.fork()
         if first == 0:
             os.close(hold)
-            _become_first_process(load_main, listener, state_dir, told, sandbox_user)
-        listener.close()
+            _become_first_process(load_main, listeners, state_dir, told, sandbox_user)
+        for listener in listeners:
+            listener.close()
         told.close()
         _wait_for(hold, first, state_dir)
 
@@ -87,7 +88,7 @@ def _wait_for(hold: int, first: int, state_dir: Path) -> NoReturn:
 
 def _become_first_process(
     load_main: Callable[[], LabMain],
-    listener: socket.socket,
+    listeners: Listeners,
     state_dir: Path,
     told: socket.socket,
     sandbox_user: int,
@@ -99,12 +100,12 @@ def _become_first_process(
             rootfs.make_private()
             rootfs.mount_kernel_views()
         ours, servers = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        fork_server = _start_fork_server(state_dir, told, servers, (ours, listener), sandbox_user)
+        fork_server = _start_fork_server(state_dir, told, servers, (ours, *listeners), sandbox_user)
         servers.close()
         main = os.fork()
         if main == 0:
-            _become_main(load_main, listener, state_dir, told, ours, sandbox_user)
-        for unwanted in (ours, listener, told):
+            _become_main(load_main, listeners, state_dir, told, ours, sandbox_user)
+        for unwanted in (ours, *listeners, told):
             unwanted.close()
         while True:
             pid, status = os.wait()
@@ -197,7 +198,7 @@ def _serve(connection: socket.socket, trees: tuple[str, ...]) -> NoReturn:
 
 def _become_main(
     load_main: Callable[[], LabMain],
-    listener: socket.socket,
+    listeners: Listeners,
     state_dir: Path,
     told: socket.socket,
     connection: socket.socket,
@@ -218,7 +219,7 @@ def _become_main(
             await lab_main(
                 BootContext(
                     runtime=LabRuntime(connection, owner=sandbox_user or None),
-                    listener=listener,
+                    listeners=listeners,
                     state_dir=state_dir,
                     announce=lambda message: _tell(told, message),
                 )

@@ -2,20 +2,39 @@
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_aksnet.lab.kernel import netlink, syscalls
 from pytest_aksnet.lab.kernel.nft import Nftables
+from pytest_aksnet.lab.kernel.nftables_batch import Commands, NftablesSocket
 
 _APPARMOR = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
 _CLONE = "/proc/sys/kernel/unprivileged_userns_clone"
 _LIMIT = "/proc/sys/user/max_user_namespaces"
+_BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 _NAT = """add table ip selftest
 add chain ip selftest out { type nat hook postrouting priority 100 ; }
 add rule ip selftest out ip daddr 192.0.2.1 masquerade
 """
+
+
+_CHAINS = (
+    ("nat", "OUTPUT"),
+    ("nat", "POSTROUTING"),
+    ("filter", "INPUT"),
+    ("mangle", "OUTPUT"),
+)
+_RULES = (
+    '-d 192.0.2.1/32 -p tcp -m comment --comment "selftest" -m recent --set --name selftest '
+    "--mask 255.255.255.255 --rsource -m tcp -j DNAT --to-destination 192.0.2.2:80",
+    "-d 192.0.2.1/32 -m addrtype --dst-type LOCAL -j MASQUERADE --random-fully",
+    "-d 192.0.2.1/32 -m conntrack --ctstate NEW -m statistic --mode random "
+    "--probability 0.5 -j REJECT --reject-with icmp-port-unreachable",
+    "-d 192.0.2.1/32 -j MARK --set-xmark 0x4000/0x4000",
+)
 
 
 class LabRefused(Exception):
@@ -63,8 +82,17 @@ def refusals_name(remedy: Callable[[OSError], str]) -> Iterator[None]:
         raise LabRefused(remedy(error)) from error
 
 
+def check_bridge_filter(*, exists: Callable[[str], bool] = os.path.exists) -> None:
+    """What a bridge for pods needs: that netfilter sees what passes it. Raises LabRefused."""
+    if not exists(_BRIDGE_FILTER):
+        raise LabRefused(
+            "mode kubenet needs netfilter on bridges, which this kernel has not loaded: "
+            "run `sudo modprobe br_netfilter`, or choose another --mode"
+        )
+
+
 def check_network() -> None:
-    """Make a veth pair and a NAT rule in a namespace that is given up at once (some 5 ms).
+    """Make a veth pair and NAT rules in a namespace that is given up at once (some 5 ms).
 
     Raises LabRefused.
     """
@@ -74,6 +102,8 @@ def check_network() -> None:
             _make_veth(namespace)
         with refusals_name(_nat_remedy):
             _make_nat(namespace)
+        with refusals_name(_iptables_remedy):
+            _make_iptables(namespace)
     finally:
         os.close(namespace)
 
@@ -88,6 +118,14 @@ def _nat_remedy(error: OSError) -> str:
     return (
         f"the lab needs nftables with NAT ({' '.join(str(error.strerror).split())}):"
         " run `sudo modprobe -a nf_tables nft_chain_nat nft_masq`"
+    )
+
+
+def _iptables_remedy(error: OSError) -> str:
+    return (
+        f"the lab needs iptables' matches in nftables ({error.strerror}): run `sudo modprobe -a "
+        "nft_compat xt_addrtype xt_comment xt_conntrack xt_mark xt_MASQUERADE xt_nat xt_recent "
+        "xt_statistic xt_tcpudp ipt_REJECT`"
     )
 
 
@@ -115,3 +153,19 @@ def _make_nat(namespace: int) -> None:
         tables.run(_NAT)
     finally:
         tables.close()
+
+
+def _make_iptables(namespace: int) -> None:
+    """One rule with the matches and one with each target that service proxies write."""
+    make = Commands(socket.AF_INET)
+    rules = NftablesSocket(namespace)
+    try:
+        rules.apply(
+            [
+                *(make.table(table) for table in ("nat", "filter", "mangle")),
+                *(make.chain(*place) for place in _CHAINS),
+                *(make.rule(*place, line) for place, line in zip(_CHAINS, _RULES, strict=True)),
+            ]
+        )
+    finally:
+        rules.close()

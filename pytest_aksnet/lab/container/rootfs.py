@@ -7,11 +7,12 @@ those binds, an own copy-on-write /etc, /proc, /sys and /dev; everything else of
 not there. Works on the calling process's mount namespace only.
 """
 
+import errno
 import os
 import shutil
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -62,6 +63,7 @@ _DIRECTORIES = {
     "dev": 0o755,
 }
 _WHOLE_ETC_FILE_LIMIT = 1 << 20
+_NETNS = "/run/netns"
 
 
 def read_only_trees() -> tuple[str, ...]:
@@ -152,6 +154,28 @@ def enter_new_root(trees: tuple[str, ...], hostname: str, etc: Mapping[str, byte
         replace_file(f"/etc/{name}", content, 0o644)
 
 
+def name_networks(networks: Mapping[str, int]) -> None:
+    """Give network namespaces (open descriptors) names in /run/netns, as `ip netns` knows them.
+
+    A name keeps its namespace until it is forgotten. Raises OSError.
+    """
+    os.makedirs(_NETNS, exist_ok=True)
+    for name, descriptor in networks.items():
+        path = f"{_NETNS}/{name}"
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o444))
+        syscalls.mount(f"/proc/self/fd/{descriptor}", path, flags=MS_BIND)
+
+
+def forget_networks(names: Iterable[str]) -> None:
+    """Take names of network namespaces back; harmless for those that are not there."""
+    for name in names:
+        path = f"{_NETNS}/{name}"
+        with suppress(OSError):
+            syscalls.umount(path)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+
+
 def replace_file(path: str, content: bytes, mode: int) -> None:
     """Put a file in place as a whole, its directories included; a link there is replaced.
 
@@ -165,6 +189,43 @@ def replace_file(path: str, content: bytes, mode: int) -> None:
         os.fchmod(file.fileno(), mode)
         file.write(content)
     os.replace(temporary, path)
+
+
+def require_host_path(path: str, kind: str) -> None:
+    """See that a path is what a hostPath volume of that type wants; make it where it may be made.
+
+    Source: Kubernetes docs, "Volumes": hostPath types. Raises OSError.
+    """
+    if kind in ("", "DirectoryOrCreate"):
+        if not os.path.exists(path):
+            os.makedirs(path, 0o755)
+    elif kind == "FileOrCreate" and not os.path.exists(path):
+        with open(path, "x", encoding="utf-8"):
+            os.chmod(path, 0o644)
+    tests: dict[str, Callable[[str], bool]] = {
+        "Directory": os.path.isdir,
+        "DirectoryOrCreate": os.path.isdir,
+        "File": os.path.isfile,
+        "FileOrCreate": os.path.isfile,
+        "Socket": lambda name: stat.S_ISSOCK(os.stat(name).st_mode),
+        "CharDevice": lambda name: stat.S_ISCHR(os.stat(name).st_mode),
+        "BlockDevice": lambda name: stat.S_ISBLK(os.stat(name).st_mode),
+    }
+    test = tests.get(kind)
+    if test is not None and not test(path):
+        number = errno.ENOTDIR if "Directory" in kind else errno.ENOENT
+        raise OSError(number, os.strerror(number), path)
+
+
+def make_mount_point(path: str, *, is_directory: bool) -> None:
+    """Have something at a path that can be mounted on. Raises OSError."""
+    if is_directory:
+        os.makedirs(path, exist_ok=True)
+        return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if not os.path.exists(path):
+        with open(path, "x", encoding="utf-8"):
+            pass
 
 
 def _own_etc() -> None:
