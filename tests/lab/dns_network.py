@@ -7,15 +7,16 @@ import threading
 from collections.abc import Coroutine, Sequence
 from typing import TypeVar
 
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.server import DnsServer
-from pytest_aksnet.lab.dns.servers import start_azure_dns, start_coredns
+from pytest_aksnet.lab.dns.servers import Replica, start_azure_dns, start_coredns
 from pytest_aksnet.lab.kernel.syscalls import in_netns, new_netns
 from pytest_aksnet.lab.layout import default_spec
 from tests.unit.lab_dns.cluster import MemoryRecords, example_cluster
 
 SPEC = default_spec("overlay", "calico")
-POD_IP = "10.244.0.4"
+POD_IP = "10.224.0.40"
 T = TypeVar("T")
 
 
@@ -55,10 +56,11 @@ class DnsNetwork:
     def __init__(self) -> None:
         self.pod, self.fabric = new_netns(), new_netns()
         self.records: MemoryRecords = example_cluster()
-        self.azure = AzureDns(SPEC)
+        self.azure = AzureState(SPEC)
         self._wire()
         self._loop = LoopThread()
-        self.azure_server, self.coredns_server = self._loop.run(self._start())
+        self.azure_server, self.replica = self._loop.run(self._start())
+        self.coredns_server = self.replica.server
 
     def dig(self, *arguments: str) -> str:
         """What dig prints when it asks CoreDNS from the pod."""
@@ -71,7 +73,7 @@ class DnsNetwork:
 
     def close(self) -> None:
         """Stop the servers and give up the namespaces."""
-        self._loop.run(self.coredns_server.stop())
+        self._loop.run(self.replica.stop())
         self._loop.run(self.azure_server.stop())
         self._loop.close()
         os.close(self.pod)
@@ -99,9 +101,14 @@ class DnsNetwork:
     def _fabric(self) -> str:
         return f"/proc/{os.getpid()}/fd/{self.fabric}"
 
-    async def _start(self) -> tuple[DnsServer, DnsServer]:
-        azure = await start_azure_dns(SPEC, self.azure, self.fabric)
+    async def _start(self) -> tuple[DnsServer, Replica]:
+        azure = await start_azure_dns(SPEC, AzureDns(self.azure), self.fabric)
         coredns = await start_coredns(
-            SPEC, self.records, self.pod, attempt_seconds=0.3, total_seconds=0.8
+            SPEC,
+            self.records,
+            self.pod,
+            resolv_conf=[SPEC.azure_dns_ip],
+            attempt_seconds=0.3,
+            total_seconds=0.8,
         )
         return azure, coredns

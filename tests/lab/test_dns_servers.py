@@ -95,7 +95,7 @@ def test_tcp_query_is_forwarded_over_tcp(network: DnsNetwork) -> None:
 
 def test_private_name_follows_the_link_of_its_zone(network: DnsNetwork) -> None:
     assert network.dig("+short", ENDPOINT.fqdn).split()[-1] == ENDPOINT.ip
-    network.azure.unlink(ENDPOINT.zone)
+    network.azure.private_zones[ENDPOINT.zone].links = []
     said = network.dig("+short", ENDPOINT.privatelink_fqdn).split()
     assert said == [ENDPOINT.public_cname + ".", ENDPOINT.public_ip]
 

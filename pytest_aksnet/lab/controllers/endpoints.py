@@ -1,7 +1,8 @@
 """EndpointSlices and Endpoints of Services with a selector, as the endpoint controllers write them.
 
-One slice per set of ports, since a named target port may differ from pod to pod. Slices and
-Endpoints of Services without a selector belong to whoever made them.
+One slice per address family and set of ports, since a named target port may differ from pod to
+pod. Endpoints have the addresses of the Service's first family alone. Slices and Endpoints of
+Services without a selector belong to whoever made them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,17 +12,12 @@ from pytest_aksnet.lab.api.journal import DELETED, Change
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
 from pytest_aksnet.lab.api.store import Store
+from pytest_aksnet.lab.controllers import endpoint_slices as slices
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.spec import LabSpec
 
-SERVICE_NAME_LABEL = "kubernetes.io/service-name"
-_MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
-_CONTROLLER = "endpointslice-controller.k8s.io"
-_HEADLESS = "service.kubernetes.io/headless"
-_TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 _ENDED = ("Succeeded", "Failed")
 
-_Ports = tuple[tuple[str, str, int], ...]
 _Key = tuple[str, str]
 
 
@@ -35,6 +31,7 @@ class EndpointsController(ControlLoop):
         self._zones = {node.name: node.zone for node in spec.nodes}
         self._services: dict[_Key, JsonObject] = {}
         self._pods: dict[_Key, JsonObject] = {}
+        self._withheld = False
 
     def handle(self, changes: Sequence[Change]) -> None:
         """Write what the changed Services, and the Services of the changed pods, need."""
@@ -60,6 +57,13 @@ class EndpointsController(ControlLoop):
         for key in sorted(touched):
             self._write(key)
 
+    def withhold(self, withheld: bool) -> None:
+        """Whether Services outside kube-system get endpoints no more, whatever their pods are."""
+        if withheld != self._withheld:
+            self._withheld = withheld
+            for key in sorted(self._services):
+                self._write(key)
+
     def _write(self, key: _Key) -> None:
         namespace, name = key
         service = self._services.get(key)
@@ -80,9 +84,11 @@ class EndpointsController(ControlLoop):
         if self.store.find(ENDPOINTS, name, namespace) is not None:
             self.store.delete(ENDPOINTS, name, namespace)
 
-    def _members(self, service: JsonObject) -> list[tuple[JsonObject, _Ports]]:
+    def _members(self, service: JsonObject) -> list[tuple[JsonObject, slices.Ports]]:
         """The pods of a Service that have an address and are not over, with their ports."""
-        found = []
+        found: list[tuple[JsonObject, slices.Ports]] = []
+        if self._withheld and service["metadata"]["namespace"] != "kube-system":
+            return found
         for (namespace, _), pod in sorted(self._pods.items()):
             status = pod.get("status") or {}
             if (
@@ -91,86 +97,97 @@ class EndpointsController(ControlLoop):
                 and status.get("podIP")
                 and status.get("phase") not in _ENDED
             ):
-                found.append((pod, _resolve_ports(service, pod)))
+                found.append((pod, slices.resolve_ports(service, pod)))
         return found
 
     # -- slices ----------------------------------------------------------------------------
 
     def _owned_slices(self, namespace: str, service: str) -> list[JsonObject]:
-        labels = f"{SERVICE_NAME_LABEL}={service},{_MANAGED_BY}={_CONTROLLER}"
+        labels = f"{slices.SERVICE_NAME_LABEL}={service},{slices.MANAGED_BY}={slices.CONTROLLER}"
         return self.store.list(ENDPOINT_SLICES, namespace, labels=labels)
 
     def _write_slices(
-        self, service: JsonObject, members: Iterable[tuple[JsonObject, _Ports]]
+        self, service: JsonObject, members: Sequence[tuple[JsonObject, slices.Ports]]
     ) -> None:
         namespace, name = _key(service)
-        groups: dict[_Ports, list[JsonObject]] = {}
-        for pod, ports in members:
-            groups.setdefault(ports, []).append(self._endpoint(service, pod))
-        if not groups:
-            groups[()] = []
+        groups: dict[slices.Group, list[JsonObject]] = {}
+        for family in service["spec"]["ipFamilies"]:
+            found: dict[slices.Group, list[JsonObject]] = {}
+            for pod, ports in members:
+                for address in slices.addresses(pod, family):
+                    endpoint = self._endpoint(service, pod, address)
+                    found.setdefault((family, ports), []).append(endpoint)
+            groups |= found or {(family, ()): []}
         existing = self._owned_slices(namespace, name)
-        by_ports = {_slice_ports(item): item for item in existing}
-        spare = [item for item in existing if _slice_ports(item) not in groups]
-        labels = _slice_labels(service)
-        for ports, endpoints in groups.items():
+        by_group = {slices.slice_group(item): item for item in existing}
+        spare = [item for item in existing if slices.slice_group(item) not in groups]
+        labels = slices.slice_labels(service)
+        for (family, ports), endpoints in groups.items():
             wanted = {
+                "addressType": family,
                 "endpoints": endpoints,
                 "ports": [
                     {"name": port, "protocol": protocol, "port": number}
                     for port, protocol, number in ports
                 ],
             }
-            item = by_ports.get(ports) or (spare.pop() if spare else None)
+            item = by_group.get((family, ports)) or slices.take_spare(spare, family)
             if item is None:
-                self.store.create(ENDPOINT_SLICES, _new_slice(service, labels, wanted), namespace)
+                self.store.create(
+                    ENDPOINT_SLICES, slices.new_slice(service, labels, wanted), namespace
+                )
             elif any(item.get(field) != value for field, value in wanted.items()) or (
                 item["metadata"].get("labels") != labels
             ):
                 item |= wanted
                 item["metadata"]["labels"] = labels
-                item["metadata"].setdefault("annotations", {})[_TRIGGER_TIME] = timestamp()
+                item["metadata"].setdefault("annotations", {})[slices.TRIGGER_TIME] = timestamp()
                 self.store.update(ENDPOINT_SLICES, item, namespace)
         for item in spare:
             self.store.delete(ENDPOINT_SLICES, item["metadata"]["name"], namespace)
 
-    def _endpoint(self, service: JsonObject, pod: JsonObject) -> JsonObject:
+    def _endpoint(self, service: JsonObject, pod: JsonObject, ip: str) -> JsonObject:
         terminating = "deletionTimestamp" in pod["metadata"]
         serving = is_ready(pod)
         publish = bool(service["spec"].get("publishNotReadyAddresses"))
         endpoint: JsonObject = {
-            "addresses": [pod["status"]["podIP"]],
+            "addresses": [ip],
             "conditions": {
                 "ready": publish or (serving and not terminating),
                 "serving": serving,
                 "terminating": terminating,
             },
         }
-        if _is_named_host_of(pod, service):
+        if slices.is_named_host_of(pod, service):
             endpoint["hostname"] = pod["spec"]["hostname"]
-        endpoint["targetRef"] = _reference(pod)
+        endpoint["targetRef"] = slices.reference(pod)
         endpoint["nodeName"] = pod["spec"]["nodeName"]
         zone = self._zones.get(pod["spec"]["nodeName"])
         if zone is not None:
             endpoint["zone"] = zone
+        hints = _hints(service, endpoint)
+        if hints:
+            endpoint["hints"] = hints
         return endpoint
 
     # -- Endpoints -------------------------------------------------------------------------
 
     def _write_endpoints(
-        self, service: JsonObject, members: Iterable[tuple[JsonObject, _Ports]]
+        self, service: JsonObject, members: Iterable[tuple[JsonObject, slices.Ports]]
     ) -> None:
         namespace, name = _key(service)
         publish = bool(service["spec"].get("publishNotReadyAddresses"))
-        groups: dict[_Ports, dict[str, list[JsonObject]]] = {}
+        family = service["spec"]["ipFamilies"][0]
+        groups: dict[slices.Ports, dict[str, list[JsonObject]]] = {}
         for pod, ports in members:
             terminating = "deletionTimestamp" in pod["metadata"]
-            if terminating and not publish:
+            ips = slices.addresses(pod, family)
+            if (terminating and not publish) or not ips:
                 continue
-            address: JsonObject = {"ip": pod["status"]["podIP"]}
-            if _is_named_host_of(pod, service):
+            address: JsonObject = {"ip": ips[0]}
+            if slices.is_named_host_of(pod, service):
                 address["hostname"] = pod["spec"]["hostname"]
-            address |= {"nodeName": pod["spec"]["nodeName"], "targetRef": _reference(pod)}
+            address |= {"nodeName": pod["spec"]["nodeName"], "targetRef": slices.reference(pod)}
             ready = publish or is_ready(pod)
             field = "addresses" if ready else "notReadyAddresses"
             groups.setdefault(ports, {}).setdefault(field, []).append(address)
@@ -186,13 +203,13 @@ class EndpointsController(ControlLoop):
             return
         labels = dict(service["metadata"].get("labels") or {})
         labels["endpoints.kubernetes.io/managed-by"] = "endpoint-controller"
-        if _is_headless(service):
-            labels[_HEADLESS] = ""
+        if slices.is_headless(service):
+            labels[slices.HEADLESS] = ""
         wanted: JsonObject = {
             "metadata": {
                 "name": name,
                 "labels": labels,
-                "annotations": {_TRIGGER_TIME: timestamp()},
+                "annotations": {slices.TRIGGER_TIME: timestamp()},
             }
         }
         if subsets:
@@ -201,6 +218,17 @@ class EndpointsController(ControlLoop):
             self.store.create(ENDPOINTS, wanted, namespace)
         else:
             self.store.update(ENDPOINTS, wanted, namespace)
+
+
+def _hints(service: JsonObject, endpoint: JsonObject) -> JsonObject:
+    """Where a ready endpoint should be used, by spec.trafficDistribution (KEP-4444, KEP-3015)."""
+    wanted = service["spec"].get("trafficDistribution")
+    if not endpoint["conditions"]["ready"] or not wanted or "zone" not in endpoint:
+        return {}
+    hints: JsonObject = {"forZones": [{"name": endpoint["zone"]}]}
+    if wanted == "PreferSameNode":
+        hints["forNodes"] = [{"name": endpoint["nodeName"]}]
+    return hints
 
 
 def is_ready(pod: JsonObject) -> bool:
@@ -219,80 +247,3 @@ def _selects(service: JsonObject, pod: JsonObject) -> bool:
         return False
     labels = pod["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in selector.items())
-
-
-def _resolve_ports(service: JsonObject, pod: JsonObject) -> _Ports:
-    """The Service's ports at this pod; a named one that the pod does not have is left out."""
-    named = {
-        (port.get("name"), port.get("protocol", "TCP")): int(port["containerPort"])
-        for container in pod["spec"]["containers"]
-        for port in container.get("ports") or []
-    }
-    found = []
-    for port in service["spec"].get("ports") or []:
-        target, protocol = port.get("targetPort", port["port"]), port.get("protocol", "TCP")
-        is_name = isinstance(target, str) and not target.isdigit()
-        number = named.get((target, protocol)) if is_name else int(target)
-        if number is not None:
-            found.append((port.get("name", ""), protocol, number))
-    return tuple(found)
-
-
-def _slice_ports(item: JsonObject) -> _Ports:
-    return tuple(
-        (port.get("name", ""), port.get("protocol", "TCP"), port["port"])
-        for port in item.get("ports") or []
-    )
-
-
-def _slice_labels(service: JsonObject) -> dict[str, str]:
-    labels = dict(service["metadata"].get("labels") or {})
-    labels |= {
-        _MANAGED_BY: _CONTROLLER,
-        SERVICE_NAME_LABEL: service["metadata"]["name"],
-    }
-    if _is_headless(service):
-        labels[_HEADLESS] = ""
-    return labels
-
-
-def _new_slice(service: JsonObject, labels: dict[str, str], wanted: JsonObject) -> JsonObject:
-    metadata = service["metadata"]
-    owner = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-    return {
-        "metadata": {
-            "generateName": f"{metadata['name']}-",
-            "labels": labels,
-            "annotations": {_TRIGGER_TIME: timestamp()},
-            "ownerReferences": [owner],
-        },
-        "addressType": "IPv4",
-        **wanted,
-    }
-
-
-def _reference(pod: JsonObject) -> JsonObject:
-    metadata = pod["metadata"]
-    return {
-        "kind": "Pod",
-        "namespace": metadata["namespace"],
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-    }
-
-
-def _is_headless(service: JsonObject) -> bool:
-    return str(service["spec"].get("clusterIP")) == "None"
-
-
-def _is_named_host_of(pod: JsonObject, service: JsonObject) -> bool:
-    spec = pod["spec"]
-    named = bool(spec.get("hostname"))
-    return named and str(spec.get("subdomain")) == str(service["metadata"]["name"])

@@ -1,4 +1,4 @@
-"""The DNS servers of the lab: a CoreDNS per replica and Azure DNS at 168.63.129.16.
+"""The DNS servers of the lab: CoreDNS replicas, Azure DNS, those of the VNet, LocalDNS on nodes.
 
 Owns names and the DNS wire; knows neither the API server nor the container runtime. What the
 cluster consists of comes in through `records.ClusterRecords`.

@@ -14,12 +14,16 @@ ADDRESS_TYPES: tuple[int, int] = (QTYPE.A, QTYPE.AAAA)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked. `name` is in lower case without the final dot; "" is the root."""
+    """What is asked. `name` is in lower case without the final dot; "" is the root.
+
+    `client` is the address that asks.
+    """
 
     name: str
     qtype: int
     transport: str = "udp"
     udp_size: int = 512
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class Answer:
     """What is answered; the sections hold dnslib resource records.
 
     `truncated` says that an upstream cut its answer short. `cacheable` is false for what was made
-    up here because nobody answered.
+    up here because nobody answered, `silent` is true for no answer at all.
     """
 
     rcode: int = NOERROR
@@ -37,6 +41,7 @@ class Answer:
     authoritative: bool = False
     truncated: bool = False
     cacheable: bool = True
+    silent: bool = False
 
 
 class Resolver(Protocol):

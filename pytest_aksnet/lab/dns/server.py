@@ -25,7 +25,10 @@ _LARGEST_MESSAGE = 65535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedQuery:
-    """One answered query. `at`: seconds since the epoch; `qtype`, `rcode` by their DNS names."""
+    """One query. `at`: seconds since the epoch; `qtype`, `rcode` by their DNS names.
+
+    `rcode` is "" for a query that got no answer.
+    """
 
     at: float
     client: str
@@ -40,13 +43,16 @@ class DnsServer:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._server: asyncio.Server | None = None
-        self._transport: asyncio.DatagramTransport | None = None
+        self._servers: list[asyncio.Server] = []
+        self._transports: list[asyncio.DatagramTransport] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.log: deque[LoggedQuery] = deque(maxlen=LOG_LENGTH)
 
     async def start(self, netns_fd: int, address: str = "", port: int = 53) -> None:
-        """Open the sockets and serve. `address` "" is every address. Raises OSError."""
+        """Open the sockets and serve, besides what was started before. Raises OSError.
+
+        `address` "" is every IPv4 address, "::" every IPv6 address.
+        """
         loop = asyncio.get_running_loop()
         udp = udp_socket(netns_fd, address, port)
         try:
@@ -55,15 +61,16 @@ class DnsServer:
             udp.close()
             raise
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), sock=udp)
-        self._server = await asyncio.start_server(self._serve_tcp, sock=tcp)
+        transport, _ = await loop.create_datagram_endpoint(lambda: _Udp(self), sock=udp)
+        self._transports.append(transport)
+        self._servers.append(await asyncio.start_server(self._serve_tcp, sock=tcp))
 
     async def stop(self) -> None:
         """Close the sockets and end what is under way. Harmless when it was never started."""
-        if self._transport is not None:
-            self._transport.close()
-        if self._server is not None:
-            self._server.close()
+        for transport in self._transports:
+            transport.close()
+        for server in self._servers:
+            server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,7 +129,9 @@ class DnsServer:
         size = max(_CLASSIC_UDP, int(options[0].rclass)) if options else _CLASSIC_UDP
         name = str(query.q.qname).lower().rstrip(".")
         answer = await self._resolver.resolve(
-            Question(name=name, qtype=query.q.qtype, transport=transport, udp_size=size)
+            Question(
+                name=name, qtype=query.q.qtype, transport=transport, udp_size=size, client=client
+            )
         )
         self.log.append(
             LoggedQuery(
@@ -131,9 +140,11 @@ class DnsServer:
                 transport=transport,
                 name=name,
                 qtype=QTYPE.get(query.q.qtype),
-                rcode=RCODE.get(answer.rcode),
+                rcode="" if answer.silent else RCODE.get(answer.rcode),
             )
         )
+        if answer.silent:
+            return None
         limit = size if transport == "udp" else _LARGEST_MESSAGE
         return _pack(query, answer, limit, edns=bool(options))
 

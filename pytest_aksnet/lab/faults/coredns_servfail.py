@@ -1,12 +1,11 @@
 """Customised CoreDNS that answers nothing."""
 
-from collections.abc import Mapping
-
 from pytest_aksnet.lab.api.resources import CONFIG_MAPS
-from pytest_aksnet.lab.controllers.cluster import CUSTOM_COREFILE, custom_corefile
+from pytest_aksnet.lab.controllers.cluster import CUSTOM_COREFILE, custom_corefile_data
 from pytest_aksnet.lab.faults.fault import FaultableLab
 
-_OVERRIDE = {"everything.override": "template ANY ANY {\n  rcode SERVFAIL\n}\n"}
+_KEY = "everything.override"
+_TEXT = "template ANY ANY {\n  rcode SERVFAIL\n}\n"
 
 
 class CorednsServfail:
@@ -21,16 +20,24 @@ class CorednsServfail:
     node = ""
 
     async def inject(self, lab: FaultableLab) -> None:
-        """Add the override."""
-        lab.custom_corefile.servfail = True
-        _write_config(lab, _OVERRIDE)
+        """Add the override and have the replicas read it."""
+        set_custom_corefile(lab, _KEY, _TEXT)
 
     async def heal(self, lab: FaultableLab) -> None:
         """Take it away."""
-        lab.custom_corefile.servfail = False
-        _write_config(lab, {})
+        set_custom_corefile(lab, _KEY, None)
 
 
-def _write_config(lab: FaultableLab, data: Mapping[str, str]) -> None:
-    """Let the ConfigMap say what the replicas do, as it would in a cluster."""
-    lab.store.update(CONFIG_MAPS, custom_corefile(data), CUSTOM_COREFILE[0])
+def set_custom_corefile(lab: FaultableLab, key: str, text: str | None) -> None:
+    """Set a key of ConfigMap coredns-custom, or remove it, and restart the replicas with it."""
+    data = custom_corefile_data(lab.store)
+    if data.get(key) == text:
+        return
+    if text is None:
+        data.pop(key)
+    else:
+        data[key] = text
+
+    namespace, name = CUSTOM_COREFILE
+    lab.store.mutate(CONFIG_MAPS, name, namespace, change=lambda value: value.update(data=data))
+    lab.dns.restart_coredns()
