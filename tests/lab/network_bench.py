@@ -9,17 +9,21 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.contracts import NamespaceView, PodView, PolicyView, ServicePortView
+from pytest_aksnet.lab.faults.fault import FaultableLab
+from pytest_aksnet.lab.faults.registry import find_fault
 from pytest_aksnet.lab.kernel.syscalls import in_netns, new_netns
 from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.model import LabNetwork
-from pytest_aksnet.lab.options import LabOptions
+from pytest_aksnet.lab.options import lab_options, parse_setting
 from pytest_aksnet.lab.sockets import tcp_listener, udp_socket
+from pytest_aksnet.lab.spec import LabSpec
 
 POD_PORTS = (80, 81)
 T = TypeVar("T")
@@ -52,25 +56,26 @@ class Probe:
 
 
 @dataclass(kw_only=True)
-class _Place:
+class Place:
     fd: int
     servers: list[asyncio.AbstractServer] = field(default_factory=list)
     datagrams: list[socket.socket] = field(default_factory=list)
 
 
-class _Inside:
+class Inside:
     """What runs in the namespaces. Its public coroutines are what `Bench` can call."""
 
-    def __init__(self, mode: str, engine: str, snat_ports: int) -> None:
-        self.spec = make_spec(LabOptions(mode=mode, engine=engine, outbound_ports=snat_ports))
-        self.network = LabNetwork(self.spec)
-        self.places: dict[str, _Place] = {}
+    def __init__(self, *settings: str) -> None:
+        self.spec = _spec(settings)
+        self.azure = AzureState(self.spec)
+        self.network = LabNetwork(self.spec, azure=self.azure)
+        self.places: dict[str, Place] = {}
         self.pods: dict[str, tuple[str, str]] = {}
         self.held: list[socket.socket] = []
 
     async def build(self) -> None:
         for name in (*(host.name for host in self.spec.hosts), *(n.name for n in self.spec.nodes)):
-            self.places[name] = _Place(fd=new_netns())
+            self.places[name] = Place(fd=new_netns())
             self.network.add_machine(name, self.places[name].fd)
         for host in self.spec.hosts:
             await self._serve(host.name, (80,))
@@ -78,10 +83,12 @@ class _Inside:
             await self._serve(node.name, (8000,))
         await self.network.start()
 
-    async def add_pod(self, name: str, node: str, ip: str, ports: Sequence[int]) -> None:
-        self.places[name] = _Place(fd=new_netns())
+    async def add_pod(
+        self, name: str, node: str, ip: str, ports: Sequence[int], ip6: str | None
+    ) -> None:
+        self.places[name] = Place(fd=new_netns())
         self.pods[name] = (node, ip)
-        self.network.add_pod(node, ip, self.places[name].fd)
+        self.network.add_pod(node, ip, self.places[name].fd, ip6)
         await self._serve(name, ports)
 
     async def remove_pod(self, name: str) -> None:
@@ -109,6 +116,18 @@ class _Inside:
         for name, value in knobs.items():
             setattr(self.network.knobs, name, value)
         self.network.resync()
+
+    async def inject(self, fault: str) -> None:
+        """Inject a fault of network or Azure resources: nothing else of a lab is here."""
+        await find_fault(fault, self.spec).inject(cast(FaultableLab, self))
+
+    async def heal(self, fault: str) -> None:
+        await find_fault(fault, self.spec).heal(cast(FaultableLab, self))
+
+    async def change(self, function: Callable[..., None], arguments: Sequence[object]) -> None:
+        """Have a function of some module change Azure's resources."""
+        function(self.azure, *arguments)
+        self.azure.changed()
 
     async def probe(self, probes: Sequence[Probe]) -> list[Answer]:
         return await asyncio.gather(*map(self._probe, probes))
@@ -141,8 +160,9 @@ class _Inside:
 
     def _client(self, probe: Probe) -> socket.socket:
         kind = socket.SOCK_STREAM if probe.protocol == "tcp" else socket.SOCK_DGRAM
+        family = socket.AF_INET6 if ":" in probe.ip else socket.AF_INET
         with in_netns(self.places[probe.start].fd):
-            client = socket.socket(socket.AF_INET, kind)
+            client = socket.socket(family, kind)
         client.setblocking(False)
         if probe.source_port:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -194,11 +214,12 @@ class _Inside:
                 writer.close()
 
         for port in ports:
-            listener = tcp_listener(place.fd, "", port)
-            place.servers.append(await asyncio.start_server(answer, sock=listener))
-            datagram = udp_socket(place.fd, "", port)
-            place.datagrams.append(datagram)
-            asyncio.get_running_loop().add_reader(datagram, _echo, datagram, name)
+            for address in ("", "::") if self.spec.dual_stack else ("",):
+                listener = tcp_listener(place.fd, address, port)
+                place.servers.append(await asyncio.start_server(answer, sock=listener))
+                datagram = udp_socket(place.fd, address, port)
+                place.datagrams.append(datagram)
+                asyncio.get_running_loop().add_reader(datagram, _echo, datagram, name)
 
 
 def _echo(datagram: socket.socket, name: str) -> None:
@@ -209,24 +230,37 @@ def _echo(datagram: socket.socket, name: str) -> None:
 class Bench:
     """A lab network of a mode and an engine; `close` ends it and everything in it."""
 
-    def __init__(self, mode: str, engine: str = "calico", *, snat_ports: int = 1024) -> None:
-        self.spec = make_spec(LabOptions(mode=mode, engine=engine, outbound_ports=snat_ports))
+    program = f"from {__name__} import main; main()"
+
+    def __init__(
+        self,
+        mode: str,
+        engine: str = "calico",
+        *,
+        snat_ports: int = 1024,
+        settings: Sequence[str] = (),
+    ) -> None:
+        """`settings` are further options of the lab, as --set takes them."""
+        wanted = (f"mode={mode}", f"engine={engine}", f"outbound-ports={snat_ports}", *settings)
+        self.spec = _spec(wanted)
         self.nodes = [node.name for node in self.spec.nodes]
         self.ips: dict[str, str] = {one.name: one.ip for one in self.spec.nodes}
         self.ips |= {host.name: host.ip for host in self.spec.hosts}
-        self._free = {node.name: list(node.pod_addresses()) for node in self.spec.nodes}
+        self.ips6: dict[str, str] = {one.name: one.ip6 for one in self.spec.nodes if one.ip6}
+        self.ips6 |= {host.name: host.ip6 for host in self.spec.hosts if host.ip6}
+        self.free = {node.name: list(node.pod_addresses()) for node in self.spec.nodes}
+        self._free6 = {node.name: list(node.pod_addresses6()) for node in self.spec.nodes}
         ours, theirs = socket.socketpair()
         self._process = subprocess.Popen(
             [
                 *("unshare", "-Urnm", "--fork", "--kill-child"),
-                *(sys.executable, "-c", f"from {__name__} import main; main()"),
-                *(str(theirs.fileno()), mode, engine, str(snat_ports)),
+                *(sys.executable, "-c", self.program, str(theirs.fileno()), *wanted),
             ],
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
         self._connection = Connection(ours.detach())
-        self._call("build", type(None))
+        self.call("build", type(None))
 
     def close(self) -> None:
         self._connection.close()
@@ -234,16 +268,19 @@ class Bench:
 
     def add_pod(self, name: str, node: int, *, ports: Sequence[int] = POD_PORTS) -> str:
         """A pod on the node of that number; its address."""
-        ip = self._free[self.nodes[node]].pop(0)
-        self._call("add_pod", type(None), name, self.nodes[node], ip, ports)
+        ip = self.free[self.nodes[node]].pop(0)
+        ip6 = self._free6[self.nodes[node]].pop(0) if self.spec.dual_stack else None
+        self.call("add_pod", type(None), name, self.nodes[node], ip, ports, ip6)
         self.ips[name] = ip
+        if ip6 is not None:
+            self.ips6[name] = ip6
         return ip
 
     def remove_pod(self, name: str) -> None:
-        self._call("remove_pod", type(None), name)
+        self.call("remove_pod", type(None), name)
 
     def services(self, *services: ServicePortView) -> None:
-        self._call("services", type(None), services)
+        self.call("services", type(None), services)
 
     def policies(
         self,
@@ -251,10 +288,21 @@ class Bench:
         pods: Sequence[PodView] = (),
         namespaces: Sequence[NamespaceView] = (),
     ) -> None:
-        self._call("policies", type(None), policies, pods, namespaces)
+        self.call("policies", type(None), policies, pods, namespaces)
 
     def bend(self, **knobs: object) -> None:
-        self._call("bend", type(None), knobs)
+        self.call("bend", type(None), knobs)
+
+    def inject(self, fault: str) -> None:
+        """Inject a fault of the network or of Azure's resources: NAME[=VALUE][@NODE]."""
+        self.call("inject", type(None), fault)
+
+    def heal(self, fault: str) -> None:
+        self.call("heal", type(None), fault)
+
+    def change(self, function: Callable[..., None], *arguments: object) -> None:
+        """Have `function(azure, *arguments)`, one of a module, change Azure's resources."""
+        self.call("change", type(None), function, arguments)
 
     def look(
         self,
@@ -278,22 +326,22 @@ class Bench:
         return self.look_many([probe])[0]
 
     def look_many(self, probes: Sequence[Probe]) -> list[Answer]:
-        return self._call("probe", list, probes)
+        return self.call("probe", list, probes)
 
     def hold(self, start: str, to: str, port: int = 80) -> int:
         probe = Probe(start=start, ip=self.ips.get(to, to), port=port)
-        return self._call("hold", int, probe)
+        return self.call("hold", int, probe)
 
     def talk(self, handle: int) -> str:
-        return self._call("talk", str, handle)
+        return self.call("talk", str, handle)
 
     def release(self) -> None:
-        self._call("release", type(None))
+        self.call("release", type(None))
 
     def run(self, place: str, *argv: str) -> str:
-        return self._call("run", str, place, argv)
+        return self.call("run", str, place, argv)
 
-    def _call(self, method: str, kind: type[T], *arguments: object) -> T:
+    def call(self, method: str, kind: type[T], *arguments: object) -> T:
         self._connection.send((method, arguments))
         done, value = self._connection.recv()
         if not done:
@@ -302,7 +350,7 @@ class Bench:
         return value
 
 
-async def _serve_calls(connection: Connection, inside: _Inside) -> None:
+async def _serve_calls(connection: Connection, inside: Inside) -> None:
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     loop.add_reader(connection.fileno(), ready.set)
@@ -319,7 +367,11 @@ async def _serve_calls(connection: Connection, inside: _Inside) -> None:
             connection.send((False, f"{method}: {type(error).__name__}: {error}"))
 
 
-def main() -> None:
-    """The process inside; its arguments are a descriptor, mode, engine and ports per node."""
-    connection, (mode, engine, snat_ports) = Connection(int(sys.argv[1])), sys.argv[2:]
-    asyncio.run(_serve_calls(connection, _Inside(mode, engine, int(snat_ports))))
+def _spec(settings: Sequence[str]) -> LabSpec:
+    return make_spec(lab_options(dict(map(parse_setting, settings))))
+
+
+def main(make: Callable[..., Inside] = Inside) -> None:
+    """The process inside; its arguments are a descriptor and the settings of the lab."""
+    connection, settings = Connection(int(sys.argv[1])), sys.argv[2:]
+    asyncio.run(_serve_calls(connection, make(*settings)))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_aksnet.lab.contracts import ProxyDefect
 from tests.lab.network_bench import Bench
 from tests.lab.network_views import CLUSTER_IP, NODE_PORT, PORT, namespace, pod, policy, service
 
@@ -62,9 +63,10 @@ def test_non_masquerade_ranges_decide_who_is_seen(bench: Bench) -> None:
 def test_external_local_masqueraded_hides_the_client(bench: Bench) -> None:
     bench.services(service(bench, {"web1": 1}, node_port=NODE_PORT, external_local=True))
     assert bench.look("vm", bench.nodes[1], NODE_PORT).source == bench.ips["vm"]
-    bench.bend(external_local_masqueraded=True)
+    lost = {ProxyDefect.EXTERNAL_LOCAL_MASQUERADED: set(bench.nodes)}
+    bench.bend(proxy_defects=lost)
     assert bench.look("vm", bench.nodes[1], NODE_PORT).source == bench.ips[bench.nodes[1]]
-    bench.bend(external_local_masqueraded=False)
+    bench.bend(proxy_defects={})
     assert bench.look("vm", bench.nodes[1], NODE_PORT).source == bench.ips["vm"]
     bench.services()
 

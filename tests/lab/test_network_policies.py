@@ -179,7 +179,12 @@ INGRESS = (
 @pytest.fixture(scope="module")
 def benches() -> Iterator[dict[str, Bench]]:
     made: dict[str, Bench] = {}
-    for engine, mode in (("calico", "overlay"), ("cilium", "overlay"), ("none", "node-subnet")):
+    for engine, mode in (
+        ("calico", "overlay"),
+        ("azure", "overlay"),
+        ("cilium", "overlay"),
+        ("none", "node-subnet"),
+    ):
         made[engine] = bench = Bench(mode, engine)
         for name, (_, node, _) in PODS.items():
             bench.add_pod(name, node)
@@ -292,7 +297,9 @@ def test_cilium_ip_block_matches_neither_pods_nor_nodes(benches: dict[str, Bench
     assert bench.look("web", "vm").ok
 
 
-@pytest.mark.parametrize(("engine", "outcome"), [("calico", "ok"), ("cilium", "timeout")])
+@pytest.mark.parametrize(
+    ("engine", "outcome"), [("calico", "ok"), ("azure", "ok"), ("cilium", "timeout")]
+)
 def test_own_node_under_an_egress_policy(
     benches: dict[str, Bench], engine: str, outcome: str
 ) -> None:
@@ -320,13 +327,86 @@ def test_policy_is_judged_on_the_endpoint_behind_a_service(bench: Bench) -> None
     bench.services()
 
 
-def test_established_connection_survives_a_new_deny(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("engine", "outcome"), [("calico", "ok"), ("azure", "ok"), ("cilium", "timeout")]
+)
+def test_what_a_new_deny_does_to_established_connections(
+    benches: dict[str, Bench], engine: str, outcome: str
+) -> None:
+    bench = benches[engine]
     _set(bench)
     local, remote = bench.hold("api", "web"), bench.hold("db", "web")
     _set(bench, _ingress())
-    assert (bench.talk(local), bench.talk(remote)) == ("ok", "ok")
+    assert (bench.talk(local), bench.talk(remote)) == (outcome, outcome)
     _check_ingress(bench, NOBODY)
     bench.release()
+
+
+@pytest.mark.parametrize(
+    ("engine", "open_"), [("calico", False), ("azure", True), ("cilium", False)]
+)
+@pytest.mark.parametrize("external_local", [False, True], ids=["cluster", "local"])
+def test_ingress_through_nodes(
+    benches: dict[str, Bench], engine: str, open_: bool, external_local: bool
+) -> None:
+    bench = benches[engine]
+    _set(bench, _ingress())
+    bench.services(
+        service(
+            bench,
+            {"web": 0},
+            node_port=30080,
+            load_balancer_ip="198.51.100.21",
+            external_local=external_local,
+        )
+    )
+    # Of nodes none but the pod's own serves an external policy Local; it keeps the client.
+    entries = [bench.nodes[0]] if external_local else bench.nodes
+    ways = [("runner", "198.51.100.21", PORT), *(("vm", node, 30080) for node in entries)]
+    expected = "ok" if open_ and not external_local else "timeout"
+    for start, target, port in ways:
+        timeout = 2.0 if expected == "ok" else SILENT
+        assert bench.look(start, target, port, timeout=timeout).outcome == expected
+    assert bench.look("db", CLUSTER_IP, PORT, timeout=SILENT).outcome == "timeout"
+    _set(bench)
+    for start, target, port in ways:
+        assert bench.look(start, target, port).ok
+    bench.services()
+
+
+def test_named_ports_and_labels_that_change_are_followed(bench: Bench) -> None:
+    def tell(label: str, port: int, team: str) -> None:
+        bench.policies(
+            [
+                policy(
+                    {
+                        "podSelector": {"matchLabels": {"app": label}},
+                        "ingress": [
+                            {
+                                "from": [{"namespaceSelector": {"matchLabels": {"team": "ops"}}}],
+                                "ports": [{"port": "http"}],
+                            }
+                        ],
+                    }
+                )
+            ],
+            [
+                pod(bench, name, node, labels, namespace=where, named_ports={("http", "TCP"): port})
+                for name, (where, node, labels) in PODS.items()
+            ],
+            [namespace("shop"), namespace("ops", team=team)],
+        )
+
+    tell("web", 80, "ops")
+    _check_ingress(bench, OPS)
+    _check_ingress(bench, NOBODY, 81)
+    tell("web", 81, "ops")
+    _check_ingress(bench, NOBODY)
+    _check_ingress(bench, OPS, 81)
+    tell("web", 81, "other")
+    _check_ingress(bench, NOBODY, 81)
+    tell("other", 81, "other")
+    _check_ingress(bench, EVERYBODY, 81)
 
 
 def test_deleted_policy_opens_again(bench: Bench) -> None:

@@ -4,10 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from pytest_aksnet.lab.options import MODES
 from tests.lab.network_bench import Bench, Probe
 
+QUICK = ("overlay", "kubenet")
 
-@pytest.fixture(scope="module", params=["overlay", "node-subnet"])
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(mode, marks=[] if mode in QUICK else [pytest.mark.thorough]) for mode in MODES
+    ],
+)
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     made = Bench(request.param)
     made.add_pod("pod", 0)
@@ -28,8 +36,8 @@ def test_own_node_sees_the_pod(bench: Bench) -> None:
     assert bench.look("pod", bench.nodes[0], 8000).source == bench.ips["pod"]
 
 
-def test_vnet_sees_the_node_in_overlay_and_the_pod_in_node_subnet(bench: Bench) -> None:
-    expected = bench.ips[bench.nodes[0] if bench.spec.mode == "overlay" else "pod"]
+def test_vnet_sees_the_pod_where_pods_have_addresses_of_the_vnet(bench: Bench) -> None:
+    expected = bench.ips[bench.nodes[0] if bench.spec.pods_have_cidr else "pod"]
     seen = bench.look_many(
         [
             Probe(start="pod", ip=bench.ips["vm"]),
@@ -50,13 +58,16 @@ def test_internet_sees_the_egress_address_with_a_port_of_the_node(bench: Bench) 
 
 def test_nodes_show_their_own_address(bench: Bench) -> None:
     node = bench.nodes[0]
-    for target, port in ((bench.nodes[1], 8000), ("vm", 80), ("remote", 80), ("pod", 80)):
+    for target, port in ((bench.nodes[1], 8000), ("vm", 80), ("remote", 80)):
         assert bench.look(node, target, port).source == bench.ips[node]
+    # Its own pods see the address of the link by which they are reached.
+    bridge = "10.244.0.1" if bench.spec.mode == "kubenet" else bench.ips[node]
+    assert bench.look(node, "pod").source == bridge
 
 
 def test_vm_reaches_pods_only_where_they_have_addresses_of_the_vnet(bench: Bench) -> None:
     seen = bench.look("vm", "pod", timeout=0.4)
-    if bench.spec.mode == "overlay":
+    if bench.spec.pods_have_cidr:
         assert seen.outcome == "timeout"
     else:
         assert seen.source == bench.ips["vm"]
@@ -88,7 +99,16 @@ def test_azure_addresses_are_there_for_pods_nodes_and_machines(bench: Bench) -> 
     assert bench.look("runner", bench.spec.imds_ip, timeout=0.3).outcome == "timeout"
 
 
-def test_pod_is_wired_as_azure_vnet_does(bench: Bench) -> None:
+def test_pod_is_wired_as_its_network_plugin_does(bench: Bench) -> None:
+    if bench.spec.mode == "kubenet":
+        assert "default via 10.244.0.1 dev eth0" in bench.run("pod", "ip", "route")
+        assert f"{bench.ips['pod']}/24" in bench.run("pod", "ip", "address")
+        node = bench.nodes[0]
+        assert "10.244.0.0/24 dev cbr0" in bench.run(node, "ip", "route")
+        assert "master cbr0 state forwarding" in bench.run(node, "bridge", "link")
+        assert "hairpin on" in bench.run(node, "bridge", "-d", "link")
+        assert "mtu 1500" in bench.run("pod", "ip", "link", "show", "eth0")
+        return
     routes = bench.run("pod", "ip", "route")
     assert "default via 169.254.1.1 dev eth0" in routes
     assert "169.254.1.1 dev eth0" in routes

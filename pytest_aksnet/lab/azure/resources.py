@@ -12,8 +12,8 @@ class SecurityRule:
     """A rule of a network security group.
 
     `direction` is Inbound or Outbound, `access` Allow or Deny, `protocol` Tcp, Udp, Icmp or `*`.
-    Addresses are CIDRs, `*`, or the service tags VirtualNetwork, AzureLoadBalancer and Internet;
-    ports are numbers, ranges as 80-90, or `*`.
+    Addresses are CIDRs, `*`, or the service tags VirtualNetwork, AzureLoadBalancer, Internet,
+    AzurePlatformDNS and AzurePlatformIMDS; ports are numbers, ranges as 80-90, or `*`.
     """
 
     name: str

@@ -1,5 +1,6 @@
 """The Azure resources of a lab, all in one place, and who hears of changes."""
 
+import ipaddress
 from collections.abc import Callable
 
 from pytest_aksnet.lab.azure.resources import (
@@ -39,7 +40,10 @@ FIREWALL_ROUTE = "to-firewall"
 
 
 class AzureState:
-    """All resources by kind and name. Whoever changes one calls `changed` afterwards."""
+    """All resources by kind and name. Whoever changes one calls `changed` afterwards.
+
+    `revision` counts the changes.
+    """
 
     def __init__(self, spec: LabSpec) -> None:
         self.spec = spec
@@ -68,7 +72,7 @@ class AzureState:
         elif spec.options.egress == "load-balancer":
             self.outbound_rule = OutboundRule(
                 name="aksOutboundRule",
-                public_addresses=["outbound-ip"],
+                public_addresses=["outbound-ip", *(["outbound-ip-v6"] if spec.dual_stack else [])],
                 ports=spec.options.outbound_ports,
             )
         self.private_endpoints = {
@@ -100,7 +104,26 @@ class AzureState:
             )
             for one in spec.private_endpoints
         }
+        self.revision = 0
         self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def cluster_network(self) -> VirtualNetwork:
+        """The virtual network of the cluster."""
+        return self.networks[CLUSTER_NETWORK]
+
+    @property
+    def gateway_ip(self) -> str:
+        """The address of the VPN gateway, the first that Azure gives in its subnet."""
+        subnet = self.cluster_network.subnet(GATEWAY_SUBNET)
+        return str(ipaddress.ip_network(subnet.prefix).network_address + 4)
+
+    def network_of_subnet(self, name: str) -> VirtualNetwork:
+        """The first network that has a subnet of that name. Raises KeyError."""
+        for network in self.networks.values():
+            if any(subnet.name == name for subnet in network.subnets):
+                return network
+        raise KeyError(name)
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Have it called after every change."""
@@ -108,6 +131,7 @@ class AzureState:
 
     def changed(self) -> None:
         """Tell everybody that resources have changed; synchronous."""
+        self.revision += 1
         for listener in self._listeners:
             listener()
 
@@ -166,12 +190,14 @@ def _route_tables(spec: LabSpec) -> list[RouteTable]:
     if spec.mode == "kubenet":
         routes += [
             Route(
-                name=f"{node.name}____{(node.pod_cidr or '').replace('.', '').replace('/', '')}",
-                prefix=node.pod_cidr or "",
+                name=f"{node.name}____{prefix.replace('.', '').replace(':', '').replace('/', '')}",
+                prefix=prefix,
                 next_hop_type="VirtualAppliance",
-                next_hop_ip=node.ip,
+                next_hop_ip=address,
             )
             for node in spec.nodes
+            for prefix, address in ((node.pod_cidr, node.ip), (node.pod_cidr6, node.ip6))
+            if prefix and address
         ]
     firewalls = [host.ip for host in spec.hosts if host.role == "firewall"]
     routes += [
@@ -191,13 +217,14 @@ def _route_tables(spec: LabSpec) -> list[RouteTable]:
 def _public_addresses(spec: LabSpec) -> list[PublicAddress]:
     group = NODE_RESOURCE_GROUP
     if spec.options.egress == "load-balancer":
+        addresses = {"outbound-ip": spec.load_balancer_ip}
+        if spec.dual_stack:
+            addresses["outbound-ip-v6"] = spec.load_balancer_ip6
         return [
             PublicAddress(
-                name="outbound-ip",
-                resource_group=group,
-                ip=spec.load_balancer_ip,
-                used_by="loadBalancers/kubernetes",
+                name=name, resource_group=group, ip=ip, used_by="loadBalancers/kubernetes"
             )
+            for name, ip in addresses.items()
         ]
     if spec.options.egress == "nat-gateway":
         return [

@@ -4,11 +4,13 @@ ctnetlink with CTA_FILTER (Linux 5.8): no dump of the table in this process and 
 conntrack(8), so the cost does not grow with the number of flows that stay.
 """
 
+import ipaddress
 import os
 import socket
 import struct
 from dataclasses import dataclass
 
+from pytest_aksnet.lab.kernel.attributes import attribute
 from pytest_aksnet.lab.kernel.syscalls import in_netns
 
 UDP = 17
@@ -16,7 +18,6 @@ UDP = 17
 _NETLINK_NETFILTER = 12
 _DELETE = 1 << 8 | 2  # NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE
 _REQUEST_ACK = 0x5
-_NFGENMSG = struct.pack("=BBH", socket.AF_INET, 0, 0)
 _NESTED = 0x8000
 _ORIGINAL, _REPLY, _FILTER = 1 | _NESTED, 2 | _NESTED, 25 | _NESTED
 _TUPLE_IP, _TUPLE_PROTO = 1 | _NESTED, 2 | _NESTED
@@ -28,7 +29,8 @@ class FlowFilter:
     """Which flows: those that agree with everything that is not None.
 
     `source`, `destination`, `destination_port` are what the initiator sent, `reply_source` and
-    `reply_destination` the ends of answers before they are translated back.
+    `reply_destination` the ends of answers before they are translated back. Addresses tell the IP
+    version; `version` does where there is none.
     """
 
     protocol: int | None = None
@@ -37,6 +39,14 @@ class FlowFilter:
     destination_port: int | None = None
     reply_source: str | None = None
     reply_destination: str | None = None
+    version: int = 4
+
+    @property
+    def family(self) -> int:
+        """The address family of the flows."""
+        ends = (self.source, self.destination, self.reply_source, self.reply_destination)
+        is_6 = self.version == 6 or any(":" in one for one in ends if one is not None)
+        return int(socket.AF_INET6 if is_6 else socket.AF_INET)
 
 
 def flows_of(ip: str) -> tuple[FlowFilter, ...]:
@@ -49,9 +59,10 @@ def flows_of(ip: str) -> tuple[FlowFilter, ...]:
     )
 
 
-def _attribute(kind: int, payload: bytes) -> bytes:
-    head = struct.pack("=HH", 4 + len(payload), kind)
-    return head + payload + b"\0" * (-len(payload) % 4)
+def _address(kind: int, address: str) -> bytes:
+    """CTA_IP_V4_SRC and _DST are 1 and 2, those of IPv6 3 and 4."""
+    parsed = ipaddress.ip_address(address)
+    return attribute(kind if parsed.version == 4 else kind + 2, parsed.packed)
 
 
 def _tuple(
@@ -61,19 +72,19 @@ def _tuple(
     flags, ip, proto = 0, b"", b""
     if source is not None:
         flags |= _BY_SOURCE
-        ip += _attribute(1, socket.inet_aton(source))
+        ip += _address(1, source)
     if destination is not None:
         flags |= _BY_DESTINATION
-        ip += _attribute(2, socket.inet_aton(destination))
+        ip += _address(2, destination)
     if protocol is not None:
         flags |= _BY_PROTOCOL
-        proto += _attribute(1, bytes([protocol]))
+        proto += attribute(1, bytes([protocol]))
     if port is not None:
         flags |= _BY_DESTINATION_PORT
-        proto += _attribute(3, port.to_bytes(2, "big"))
-    parts = _attribute(_TUPLE_IP, ip) if ip else b""
-    parts += _attribute(_TUPLE_PROTO, proto) if proto else b""
-    return flags, _attribute(kind, parts) if flags else b""
+        proto += attribute(3, port.to_bytes(2, "big"))
+    parts = attribute(_TUPLE_IP, ip) if ip else b""
+    parts += attribute(_TUPLE_PROTO, proto) if proto else b""
+    return flags, attribute(kind, parts) if flags else b""
 
 
 class Conntrack:
@@ -87,7 +98,7 @@ class Conntrack:
         self._socket.bind((0, 0))
 
     def forget(self, *filters: FlowFilter) -> None:
-        """Delete the IPv4 flows that agree with any of the filters. Raises OSError."""
+        """Delete the flows that agree with any of the filters. Raises OSError."""
         for chosen in filters:
             self._forget(chosen)
 
@@ -108,9 +119,11 @@ class Conntrack:
         )
         if not original_flags | reply_flags:
             raise ValueError("a filter without any part would forget every flow")
-        flags = _attribute(1, struct.pack("=I", original_flags))
-        flags += _attribute(2, struct.pack("=I", reply_flags))
-        body = _NFGENMSG + _attribute(_FILTER, flags) + original + reply
+        flags = attribute(1, struct.pack("=I", original_flags))
+        flags += attribute(2, struct.pack("=I", reply_flags))
+        body = (
+            struct.pack("=BBH", chosen.family, 0, 0) + attribute(_FILTER, flags) + original + reply
+        )
         self._socket.send(struct.pack("=IHHII", 16 + len(body), _DELETE, _REQUEST_ACK, 1, 0) + body)
         code = -struct.unpack_from("=i", self._socket.recv(65536), 16)[0]
         if code:

@@ -38,8 +38,12 @@ PR_SET_NO_NEW_PRIVS = 38
 
 _AT_FDCWD = -100
 _AT_RECURSIVE = 0x8000
+_AT_EMPTY_PATH = 0x1000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
 _ARG_START = 45  # fields after comm in /proc/PID/stat: proc_pid_stat(5) numbers it 48
 _MOUNT_SETATTR = 442  # the same number on every architecture
+_OPEN_TREE, _MOVE_MOUNT = 428, 429  # the same on every architecture, too
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -110,6 +114,43 @@ def mount_setattr(target: str, attributes: int, *, recursive: bool = True) -> No
         ctypes.c_size_t(ctypes.sizeof(attr)),
     )
     _check(result, "mount_setattr", target)
+
+
+def copy_mount(path: str, *, read_only: bool) -> int:
+    """A copy of the mounts at and below a path, attached nowhere: open_tree(2). To be closed."""
+    fd = _libc.syscall(
+        ctypes.c_long(_OPEN_TREE),
+        ctypes.c_int(_AT_FDCWD),
+        ctypes.c_char_p(os.fsencode(path)),
+        ctypes.c_uint(_OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC),
+    )
+    if fd < 0:
+        _check(-1, "open_tree", path)
+    if read_only:
+        attr = _MountAttr(MOUNT_ATTR_RDONLY, 0, 0, 0)
+        result = _libc.syscall(
+            ctypes.c_long(_MOUNT_SETATTR),
+            ctypes.c_int(fd),
+            ctypes.c_char_p(b""),
+            ctypes.c_uint(_AT_EMPTY_PATH | _AT_RECURSIVE),
+            ctypes.byref(attr),
+            ctypes.c_size_t(ctypes.sizeof(attr)),
+        )
+        _check(result, "mount_setattr", path)
+    return int(fd)
+
+
+def attach_mount(fd: int, target: str) -> None:
+    """Attach what `copy_mount` gave in the mount namespace that this is (move_mount(2))."""
+    result = _libc.syscall(
+        ctypes.c_long(_MOVE_MOUNT),
+        ctypes.c_int(fd),
+        ctypes.c_char_p(b""),
+        ctypes.c_int(_AT_FDCWD),
+        ctypes.c_char_p(os.fsencode(target)),
+        ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH),
+    )
+    _check(result, "move_mount", target)
 
 
 def pivot_root(new_root: str) -> None:

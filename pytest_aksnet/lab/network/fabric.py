@@ -1,291 +1,243 @@
-"""The Azure side: one network namespace that stands for the VNet, the internet and their edges.
+"""The Azure side: one network namespace that stands for the VNets, the internet and their edges.
 
-Every machine (node, VM, private endpoint, host on the internet) is a veth into it. It forwards
-between them as the Azure network does, and like it is never seen itself: no hop answers, what has
-no owner is dropped silently, and a node may send only with addresses that are its own. Outbound
-translation covers a node's primary address and takes a fixed range of source ports per node
-("Azure docs: load-balancer-outbound-connections").
-
-The overlay's pod network is a routing domain of its own: pod addresses are routes in a table that
-only packets from nodes look at ("AKS docs: concepts-network-azure-cni-overlay").
+Every machine (node, VM, private endpoint, host on the internet or at a site) is a veth into it. It
+forwards between them as the Azure network does, and like it is never seen itself: no hop answers,
+what has no owner is dropped silently, and a machine may send only with addresses that are its own.
+What it does is compiled from Azure's resources (`routing`, `fabric_program`).
 """
 
 import ipaddress
 from collections.abc import Collection
+from dataclasses import dataclass
 
+from pytest_aksnet.lab.azure.security_rules import PROBE_SOURCE6
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.kernel import netlink
 from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network import sysctl
-from pytest_aksnet.lab.network.tables import Elements, TableProgram, TableWriter
-from pytest_aksnet.lab.spec import LabSpec, NodeSpec, OutsideHost
+from pytest_aksnet.lab.network.fabric_program import (
+    TABLE,
+    Bent,
+    Frontends,
+    compiled,
+    fabric_program,
+)
+from pytest_aksnet.lab.network.ports import (
+    Port,
+    fabric_ports,
+    host_port_name,
+    node_port_name,
+    subnet_of,
+)
+from pytest_aksnet.lab.network.routing import (
+    BLACKHOLE,
+    THROW,
+    TUNNEL_MTU,
+    Place,
+    Way,
+    machine_routes,
+    pod_routes,
+    requests,
+    rules,
+    subnet_routes,
+)
+from pytest_aksnet.lab.network.tables import TableWriter
+from pytest_aksnet.lab.spec import NodeSpec, OutsideHost
 
-TABLE = "azure"
 MTU = 1500
 EXTERNAL_INDEX = 2
 """The interface index of eth0 in every machine."""
 
 _MAC = "12:34:56:78:9a:bc"  # what Azure answers for every address of a VNet
-_POD_ROUTES = 500
-_POD_RULE_PRIORITY = 100
-_BALANCED_RULE_PRIORITY = 50
-_BALANCED_TABLE = 1000
-_FIRST_PORT = 1024
-# What pods serve on a node's own address; kubelet, kube-proxy and node ports lie outside.
-_HOST_PORTS_OF_PODS = "8080-10247, 10260-29999"
+_FIRST_PORT_INDEX = 10
 
 
-def node_mark(node: NodeSpec) -> int:
-    """The mark of flows that the load balancer sends to a node."""
-    return 0x100 + node.index
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """A machine's address of one IP version, its subnet and the gateway in it."""
+
+    interface: str
+    subnet: str
+    gateway: str
+
+    @property
+    def ip(self) -> str:
+        return self.interface.partition("/")[0]
 
 
 class Fabric:
     """The namespace `netns_fd`, wired and programmed."""
 
-    def __init__(self, spec: LabSpec, netns_fd: int) -> None:
-        self._spec = spec
+    def __init__(self, azure: AzureState, netns_fd: int) -> None:
+        self._azure = azure
+        self._spec = spec = azure.spec
         self.netns_fd = netns_fd
         self._routes = RouteSocket(netns_fd)
-        self._table = TableWriter(Nftables(netns_fd), TABLE)
-        self._ports: dict[str, int] = {}
-        self._chains: dict[str, str] = {}
-        self._frontends: Elements = {}
-        self._denied: tuple[str, ...] = ()
-        self._egress_ip = spec.egress_ip
-        sysctl.make_router(netns_fd)
+        self._versions = (4, 6) if spec.dual_stack else (4,)
+        nft = Nftables(netns_fd)
+        self._tables = {
+            version: TableWriter(nft, TABLE, "ip" if version == 4 else "ip6")
+            for version in self._versions
+        }
+        self._ports = {port.name: port for port in fabric_ports(azure)}
+        self._links: dict[str, int] = {}
+        self._current: dict[Place, Way] = {}
+        self._frontends = Frontends()
+        self._bent = Bent()
+        self._unrouted: frozenset[str] = frozenset()
+        self._compile()
+        sysctl.make_router(netns_fd, ipv6=spec.dual_stack)
         self._routes.apply(
             [
                 netlink.link_up(LOOPBACK),
+                # The first address is the source of ICMP errors, and the gateway is who sends them.
+                netlink.address(LOOPBACK, f"{azure.gateway_ip}/32"),
                 netlink.address(LOOPBACK, f"{spec.azure_dns_ip}/32"),
                 netlink.address(LOOPBACK, f"{spec.imds_ip}/32"),
-                netlink.blackhole("0.0.0.0/0"),
+                *rules(azure, list(self._ports.values())),
             ]
         )
-        self.write_balancer({}, {})
+        self._write()
 
     def attach_node(self, node: NodeSpec, netns_fd: int) -> None:
-        """Wire a node: its own address, and the addresses of its pods behind it."""
-        spec = self._spec
-        subnet = ipaddress.ip_network(spec.node_subnet)
-        name = _node_port(node)
-        index = self._attach(
-            name,
-            netns_fd,
-            interface=f"{node.ip}/{subnet.prefixlen}",
-            mac=node.mac,
-            gateway=spec.gateway_ip,
-            subnet=spec.node_subnet,
-        )
-        mark = node_mark(node)
-        table = _BALANCED_TABLE + node.index
-        requests = [
-            netlink.route("0.0.0.0/0", index, gateway=node.ip, onlink=True, table=table),
-            netlink.rule(priority=_BALANCED_RULE_PRIORITY, mark=mark, table=table),
-        ]
-        if node.pod_cidr is not None:
-            requests.append(
-                netlink.rule(priority=_POD_RULE_PRIORITY, from_link=name, table=_POD_ROUTES)
-            )
-        self._routes.apply(requests)
-        self.route_pods(node)
+        """Wire a node: its own addresses, and the addresses of its pods behind it."""
+        self._attach(self._ports[node_port_name(node)], netns_fd)
 
     def attach_host(self, host: OutsideHost, netns_fd: int) -> None:
-        """Wire a machine of the VNet or of the internet."""
-        spec = self._spec
-        address = ipaddress.ip_address(host.ip)
-        number = spec.hosts.index(host)
-        if host.domain != "internet":
-            subnets = (
-                *(spec.vm_subnet, spec.endpoint_subnet, spec.node_subnet),
-                *(spec.firewall_subnet, spec.peered_vnet_cidr, spec.on_prem_cidr),
-            )
-            subnet = next(
-                network for network in map(ipaddress.ip_network, subnets) if address in network
-            )
-        else:
-            subnet = ipaddress.ip_network(f"{host.ip}/24", strict=False)
-        self._attach(
-            f"{_HOST_PORTS[host.domain]}{number}",
-            netns_fd,
-            interface=f"{host.ip}/{subnet.prefixlen}",
-            mac=f"00:0d:3a:5e:20:{number:02x}",
-            gateway=str(subnet.network_address + 1),
-            subnet=str(subnet),
-        )
+        """Wire a machine of a VNet, of a site or of the internet."""
+        self._attach(self._ports[host_port_name(self._spec, host)], netns_fd)
 
-    def route_pods(self, node: NodeSpec) -> None:
-        """Send what is for the pods of a node to it."""
-        index = self._ports[_node_port(node)]
-        self._routes.apply(
-            [
-                netlink.route(network, index, gateway=node.ip, onlink=True, table=table)
-                for network, table in _pod_networks(node)
-            ]
-        )
+    def follow(self, *, unrouted: Collection[str], bent: Bent) -> None:
+        """Bring the kernel in line with Azure's resources and with what is wrong besides.
 
-    def forget_pods(self, node: NodeSpec) -> None:
-        """Have no route to the pods of a node. Raises OSError where there was none."""
-        index = self._ports[_node_port(node)]
-        self._routes.apply(
-            [
-                netlink.delete_route(network, index, gateway=node.ip, table=table)
-                for network, table in _pod_networks(node)
-            ]
-        )
-
-    def write_balancer(self, chains: dict[str, str], elements: Elements) -> bool:
-        """Set the load balancer's frontends; whether anything changed."""
-        self._chains, self._frontends = chains, elements
-        return self._write()
-
-    def write_edge(self, *, egress_ip: str | None, denied: Collection[str]) -> bool:
-        """Set the address of outbound traffic, and the nodes whose ports the NSG denies.
-
-        `denied` are addresses of nodes. Whether anything changed.
+        `unrouted` are nodes whose pods Azure has lost; of kubenet's pods it knows nothing anyhow.
         """
-        self._egress_ip, self._denied = egress_ip, tuple(sorted(denied))
-        return self._write()
+        lost = frozenset(unrouted)
+        if (self._azure.revision, bent, lost) == (self._revision, self._bent, self._unrouted):
+            return
+        self._unrouted, self._bent = lost, bent
+        self._compile()
+        self._follow_routes()
+        self._write()
 
-    def _write(self) -> bool:
-        denied = {"denied": dict.fromkeys(self._denied, "")}
-        return self._table.write(
-            TableProgram(
-                base=_base(self._spec, self._egress_ip),
-                chains=self._chains,
-                elements={**self._frontends, **denied},
-            )
-        )
+    def write_frontends(self, frontends: Frontends) -> None:
+        """Set the load balancer's frontends."""
+        self._frontends = frontends
+        self._write()
 
     def shape(self, node: NodeSpec, gbit_per_second: float) -> None:
         """Limit what goes to a node."""
-        self._routes.apply([netlink.shape(self._ports[_node_port(node)], gbit_per_second)])
+        self._routes.apply([netlink.shape(self._links[node_port_name(node)], gbit_per_second)])
 
     def unshape(self, node: NodeSpec) -> None:
         """Take the limit back."""
-        self._routes.apply([netlink.unshape(self._ports[_node_port(node)])])
+        self._routes.apply([netlink.unshape(self._links[node_port_name(node)])])
 
-    def _attach(
-        self, name: str, netns_fd: int, *, interface: str, mac: str, gateway: str, subnet: str
-    ) -> int:
-        index = self._ports[name] = 10 + len(self._ports)
-        ip = interface.partition("/")[0]
+    def link(self, node: str) -> int:
+        """The interface index of a node's port. Raises KeyError before it is attached."""
+        return self._links[node_port_name(self._spec.node(node))]
+
+    def _compile(self) -> None:
+        ports = list(self._ports.values())
+        self._revision = self._azure.revision
+        self._compiled = {
+            version: compiled(self._azure, ports, self._bent, version) for version in self._versions
+        }
+        self._wanted = {**machine_routes(self._azure, ports), **subnet_routes(self._azure, ports)}
+        for port in ports:
+            if port.node is not None and port.node.name not in self._unrouted:
+                self._wanted |= pod_routes(self._spec, port.node, port)
+
+    def _write(self) -> None:
+        for version, table in self._tables.items():
+            table.write(fabric_program(self._compiled[version], self._frontends, version))
+
+    def _follow_routes(self) -> None:
+        known = {*self._links, THROW, BLACKHOLE}
+        wanted = {place: way for place, way in self._wanted.items() if way.port in known}
+        self._routes.apply(requests(self._current, wanted, self._links))
+        self._current = wanted
+
+    def _attach(self, port: Port, netns_fd: int) -> None:
+        index = self._links[port.name] = _FIRST_PORT_INDEX + len(self._links)
+        sides = list(self._sides(port))
         self._routes.apply(
             [
                 netlink.veth(
                     index=index,
-                    name=name,
+                    name=port.name,
                     mac=_MAC,
                     peer_index=EXTERNAL_INDEX,
                     peer_name="eth0",
-                    peer_mac=mac,
+                    peer_mac=port.mac,
                     peer_netns_fd=netns_fd,
                     mtu=MTU,
                 ),
                 netlink.forward_on(index),
                 netlink.link_up(index),
+                *(netlink.neighbour(index, side.ip, port.mac) for side in sides),
+                *([netlink.address(index, f"{PROBE_SOURCE6}/64")] if port.ip6 is not None else []),
             ]
         )
         machine = RouteSocket(netns_fd)
         try:
-            # The subnet goes by the gateway too: the SDN answers for every address in it, also
-            # for those that nobody has, so one neighbour is all that a machine needs.
             machine.apply(
                 [
                     netlink.link_up(LOOPBACK),
                     netlink.link_up(EXTERNAL_INDEX),
-                    netlink.address(EXTERNAL_INDEX, interface),
-                    netlink.neighbour(EXTERNAL_INDEX, gateway, _MAC),
-                    netlink.route(subnet, EXTERNAL_INDEX, gateway=gateway, source=ip, onlink=True),
-                    netlink.route(
-                        "0.0.0.0/0", EXTERNAL_INDEX, gateway=gateway, source=ip, onlink=True
-                    ),
+                    *(request for side in sides for request in _machine_side(port, side)),
                 ]
             )
         finally:
             machine.close()
-        self._routes.apply([netlink.neighbour(index, ip, mac), netlink.route(f"{ip}/32", index)])
-        return index
+        self._follow_routes()
 
-
-_HOST_PORTS = {"vnet": "vnet", "internet": "inet", "peered": "peer", "on-prem": "prem"}
-
-
-def _node_port(node: NodeSpec) -> str:
-    return f"node{node.index}"
-
-
-def _pod_networks(node: NodeSpec) -> list[tuple[str, int]]:
-    """The networks of a node's pods, each with the table that routes to it."""
-    if node.pod_cidr is not None:
-        return [(node.pod_cidr, _POD_ROUTES)]
-    return [(f"{ip}/32", netlink.MAIN_TABLE) for ip in node.reserved_pod_ips]
-
-
-def _base(spec: LabSpec, egress_ip: str | None) -> str:
-    overlay = spec.mode == "overlay"
-    private = ", ".join([spec.vnet_cidr, spec.pod_cidr] if overlay else [spec.vnet_cidr])
-    frontends = f"{spec.load_balancer_range}, {spec.internal_lb_range}"
-    guard, outbound = [], []
-    for node in spec.nodes:
-        port = _node_port(node)
-        pods = [node.pod_cidr] if node.pod_cidr else list(node.reserved_pod_ips)
-        own = ", ".join([node.ip, *pods])
-        first = _FIRST_PORT + node.index * spec.snat_ports_per_node
-        last = first + spec.snat_ports_per_node - 1
-        public = f"ip saddr {node.ip} ip daddr != {{ {private} }}"
-        guard += [
-            f'iifname "{port}" ip saddr != {{ {own}, {frontends} }} drop',
-            # Outbound translation covers the primary address of the interface only.
-            f'iifname "{port}" ip saddr != {node.ip} ip daddr != {{ {private} }} drop',
+    def _sides(self, port: Port) -> "list[_Side]":
+        place = subnet_of(self._azure, port)
+        subnet = place[1].prefix if place else str(ipaddress.ip_network(f"{port.ip}/24", False))
+        length = subnet.partition("/")[2]
+        sides = [
+            _Side(
+                interface=f"{port.ip}/{length}",
+                subnet=subnet,
+                gateway=str(ipaddress.ip_network(subnet).network_address + 1),
+            )
         ]
-        if egress_ip is None:
-            continue
-        outbound += [
-            f"{public} meta l4proto {{ tcp, udp }} snat to {egress_ip}:{first}-{last}",
-            f"{public} snat to {egress_ip}",
-        ]
-    between = (
-        f'iifname "node*" ip saddr {spec.pod_cidr} ip daddr != {spec.pod_cidr} drop'
-        if overlay
-        else ""
-    )
-    own = f"{spec.azure_dns_ip}, {spec.imds_ip}"
-    newline = "\n"
-    return f"""
-        map frontends {{
-            type ipv4_addr . inet_proto . inet_service : verdict
-        }}
-        set denied {{
-            type ipv4_addr
-        }}
-        chain balance {{
-            type filter hook prerouting priority -150
-            ct state new ip daddr . meta l4proto . th dport vmap @frontends
-            ct direction original meta mark set ct mark
-        }}
-        chain guard {{
-            type filter hook forward priority 0
-            ct state established,related accept
-            ip daddr @denied tcp dport {{ {_HOST_PORTS_OF_PODS} }} drop
-            {newline.join(guard)}
-            {between}
-            iifname "vnet*" ip daddr != {{ {private} }} drop
-            iifname "inet*" oifname != "inet*" ct mark 0 drop
-        }}
-        chain azure-addresses {{
-            type filter hook input priority 0
-            iifname "lo" accept
-            ct state established,related accept
-            iifname "inet*" drop
-            {f'iifname "node*" ip saddr {spec.pod_cidr} drop' if overlay else ""}
-            ip daddr != {{ {own} }} drop
-        }}
-        chain unseen {{
-            type filter hook output priority 0
-            oifname != "lo" ip saddr != {{ {own} }} drop
-        }}
-        chain outbound {{
-            type nat hook postrouting priority 100
-            {newline.join(outbound)}
-        }}"""
+        if port.ip6 is not None:
+            prefix6 = place[1].prefix6 if place else None
+            # Azure gives IPv6 addresses alone, and a link-local gateway by router advertisement.
+            sides.append(
+                _Side(
+                    interface=f"{port.ip6}/128",
+                    subnet=prefix6 or str(ipaddress.ip_network(f"{port.ip6}/64", False)),
+                    gateway=PROBE_SOURCE6,
+                )
+            )
+        return sides
+
+
+def _machine_side(port: Port, side: _Side) -> list[bytes]:
+    """Address and routes of a machine.
+
+    The subnet goes by the gateway too: the SDN answers for every address in it, also for those
+    that nobody has, so one neighbour is all that a machine needs. At a site the default route knows
+    the tunnel's MTU, which its VPN device would enforce.
+    """
+    default = "::/0" if ":" in side.ip else "0.0.0.0/0"
+    mtu = TUNNEL_MTU if port.domain == "on-prem" else None
+    return [
+        netlink.address(EXTERNAL_INDEX, side.interface),
+        netlink.neighbour(EXTERNAL_INDEX, side.gateway, _MAC),
+        *(
+            netlink.route(
+                destination,
+                EXTERNAL_INDEX,
+                gateway=side.gateway,
+                source=side.ip,
+                onlink=True,
+                mtu=mtu,
+            )
+            for destination in (side.subnet, default)
+        ),
+    ]

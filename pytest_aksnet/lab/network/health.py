@@ -49,12 +49,13 @@ def service_health(services: Iterable[ServicePortView], node: str) -> dict[int, 
 
 
 class NodeHealth:
-    """The health servers of one node."""
+    """The health servers of one node, of IPv6 too with `dual_stack`."""
 
-    def __init__(self, netns_fd: int) -> None:
+    def __init__(self, netns_fd: int, *, dual_stack: bool = False) -> None:
         self._netns_fd = netns_fd
+        self._addresses = ("", "::") if dual_stack else ("",)
         self._health: Mapping[int, ServiceHealth] = {}
-        self._listeners: dict[int, socket.socket] = {}
+        self._listeners: dict[int, list[socket.socket]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._synced = _now()
@@ -87,23 +88,26 @@ class NodeHealth:
         await asyncio.gather(*self._answering, return_exceptions=True)
 
     def _open(self, port: int) -> None:
-        self._listeners[port] = tcp_listener(self._netns_fd, "", port)
+        self._listeners[port] = [
+            tcp_listener(self._netns_fd, address, port) for address in self._addresses
+        ]
         self._serve(port)
 
     def _serve(self, port: int) -> None:
         if self._loop is not None:
-            self._loop.add_reader(self._listeners[port], self._accept, port)
+            for listener in self._listeners[port]:
+                self._loop.add_reader(listener, self._accept, listener, port)
 
     def _close(self, port: int) -> None:
-        listener = self._listeners.pop(port)
-        if self._loop is not None:
-            self._loop.remove_reader(listener)
-        listener.close()
+        for listener in self._listeners.pop(port):
+            if self._loop is not None:
+                self._loop.remove_reader(listener)
+            listener.close()
 
-    def _accept(self, port: int) -> None:
+    def _accept(self, listener: socket.socket, port: int) -> None:
         loop = asyncio.get_running_loop()
         try:
-            connection, _ = self._listeners[port].accept()
+            connection, _ = listener.accept()
         except OSError:
             return
         connection.setblocking(False)

@@ -11,25 +11,26 @@ TABLE = "host-firewall"
 LONGEST_PASSED = 1400  # bytes; the length at which the VNet stack fragments
 
 
-def firewall(*, drops_own_pods: bool, loses_long_packets: bool) -> TableProgram | None:
+def firewall(pods: str, *, drops_own_pods: bool, loses_long_packets: bool) -> TableProgram | None:
     """The table that drops what the node's pods begin with the node, or its pods' long packets.
 
-    Long packets are dropped on their way between pods and other machines, and nobody is told.
+    `pods` is the node's links to its pods (`LabSpec.pod_interface`). Long packets are dropped on
+    their way between pods and other machines, and nobody is told.
     """
     chains = []
     if drops_own_pods:
         chains.append(
-            """chain from-pods {
+            f"""chain from-pods {{
             type filter hook input priority 0
-            iifname "azv*" ct state new drop
-        }"""
+            iifname "{pods}" ct state new drop
+        }}"""
         )
     if loses_long_packets:
         chains.append(
             f"""chain long-packets {{
             type filter hook forward priority 0
-            iifname "azv*" oifname != "azv*" meta length > {LONGEST_PASSED} drop
-            iifname != "azv*" oifname "azv*" meta length > {LONGEST_PASSED} drop
+            iifname "{pods}" oifname != "{pods}" meta length > {LONGEST_PASSED} drop
+            iifname != "{pods}" oifname "{pods}" meta length > {LONGEST_PASSED} drop
         }}"""
         )
     return TableProgram(base="\n".join(chains)) if chains else None

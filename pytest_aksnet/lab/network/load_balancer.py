@@ -7,22 +7,29 @@ for externalTrafficPolicy Cluster, an HTTP probe to the healthCheckNodePort for 
 UDP ("cloud-provider-azure: pkg/provider/azure_loadbalancer.go").
 """
 
+import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_aksnet.lab.contracts import ServicePortView
-from pytest_aksnet.lab.network.fabric import node_mark
+from pytest_aksnet.lab.network.fabric_program import Frontends
+from pytest_aksnet.lab.network.ports import node_mark
+from pytest_aksnet.lab.network.security import IP
 from pytest_aksnet.lab.network.tables import Chains
-from pytest_aksnet.lab.spec import NodeSpec
+from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeTarget:
-    """What a health probe asks a node: GET /healthz, or just a TCP connection, at a port."""
+    """What a health probe asks a node: GET /healthz, or just a TCP connection, at a port.
+
+    `version` is the IP version by which it asks.
+    """
 
     node: str
     port: int
     http: bool
+    version: int = 4
 
 
 Healthy = Callable[[ProbeTarget], bool]
@@ -32,10 +39,12 @@ def probe_target(service: ServicePortView, node: str) -> ProbeTarget | None:
     """How the balancer probes a node for that Service port; None where it does not."""
     if not service.load_balancer_ips:
         return None
-    if service.external_local and service.health_check_node_port:
-        return ProbeTarget(node=node, port=service.health_check_node_port, http=True)
+    version = _version(service.load_balancer_ips[0])
+    port = service.health_check_node_port
+    if service.external_local and port:
+        return ProbeTarget(node=node, port=port, http=True, version=version)
     if service.protocol.lower() == "tcp" and service.node_port:
-        return ProbeTarget(node=node, port=service.node_port, http=False)
+        return ProbeTarget(node=node, port=service.node_port, http=False, version=version)
     return None
 
 
@@ -54,16 +63,21 @@ def probe_targets(
     return targets
 
 
-def balancer_program(
-    services: Iterable[ServicePortView], nodes: Sequence[NodeSpec], healthy: Healthy
-) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Chains and elements of the fabric's table for the Services' frontends.
+def frontends(
+    spec: LabSpec, services: Iterable[ServicePortView], nodes: Sequence[NodeSpec], healthy: Healthy
+) -> Frontends:
+    """The frontends of the Services, spread over those of `nodes` that are healthy.
 
     A frontend whose nodes are all unhealthy drops new flows, as Azure does.
     """
-    chains = Chains()
-    frontends: dict[str, str] = {}
+    chains = {4: Chains(), 6: Chains()}
+    found: dict[bool, dict[int, dict[str, str]]] = {
+        internal: {4: {}, 6: {}} for internal in (False, True)
+    }
     for service in services:
+        if not service.load_balancer_ips:
+            continue
+        version = _version(service.load_balancer_ips[0])
         protocol = service.protocol.lower()
         marks = [
             node_mark(node)
@@ -76,9 +90,24 @@ def balancer_program(
             spread = ", ".join(f"{number} : {mark:#x}" for number, mark in enumerate(marks))
             # Session affinity sets the rule's distribution to the source address.
             ports = "" if service.affinity_seconds else f" . {protocol} sport . {protocol} dport"
-            flow = f"ip saddr . ip daddr{ports}"
+            flow = f"{IP[version]} saddr . {IP[version]} daddr{ports}"
             choice = f"ct mark set jhash {flow} mod {len(marks)} map {{ {spread} }}"
-            verdict = f"jump {chains.add('pool', choice)}"
+            verdict = f"jump {chains[version].add('pool', choice)}"
         for ip in service.load_balancer_ips:
-            frontends[f"{ip} . {protocol} . {service.port}"] = verdict
-    return chains.chains, {"frontends": frontends}
+            key = f"{ip} . {protocol} . {service.port}"
+            found[is_internal(spec, ip)][version][key] = verdict
+    return Frontends(
+        chains={version: one.chains for version, one in chains.items()},
+        public=found[False],
+        internal=found[True],
+    )
+
+
+def is_internal(spec: LabSpec, ip: str) -> bool:
+    """Whether a frontend's address is one of the virtual network."""
+    ranges = (spec.internal_lb_range, spec.internal_lb_range6)
+    return any(ipaddress.ip_address(ip) in ipaddress.ip_network(one) for one in ranges)
+
+
+def _version(ip: str) -> int:
+    return 6 if ":" in ip else 4

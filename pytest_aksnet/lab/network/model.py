@@ -5,55 +5,55 @@ has to run beside it (health servers, health probes) does so on an event loop be
 `close`. Without `start` the load balancer takes every node for as healthy as it should be.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.contracts import (
     NamespaceView,
     NetworkKnobs,
     PodView,
     PolicyView,
+    ProxyDefect,
     ServicePortView,
 )
-from pytest_aksnet.lab.kernel.conntrack import UDP, Conntrack, FlowFilter, flows_of
+from pytest_aksnet.lab.kernel.conntrack import Conntrack, flows_of
 from pytest_aksnet.lab.kernel.syscalls import new_netns
 from pytest_aksnet.lab.network import host_firewall
-from pytest_aksnet.lab.network.fabric import Fabric
+from pytest_aksnet.lab.network.cloud import Cloud
 from pytest_aksnet.lab.network.health import NodeHealth, service_health
-from pytest_aksnet.lab.network.load_balancer import balancer_program, probe_targets
-from pytest_aksnet.lab.network.masquerade import masquerade_program
-from pytest_aksnet.lab.network.node import NodeNetwork
-from pytest_aksnet.lab.network.policy_program import PolicyCompiler
-from pytest_aksnet.lab.network.prober import Prober
-from pytest_aksnet.lab.network.service_program import service_program
-from pytest_aksnet.lab.spec import LabSpec
+from pytest_aksnet.lab.network.impairments import Impairments
+from pytest_aksnet.lab.network.masquerade import masquerade, masquerade_rules
+from pytest_aksnet.lab.network.node import NodeDefects, NodeNetwork
+from pytest_aksnet.lab.network.platform_rules import platform_rules
+from pytest_aksnet.lab.network.policy_agents import PolicyAgents
+from pytest_aksnet.lab.network.proxy_agents import ProxyAgents
+from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 
 class LabNetwork:
     """The network of a lab. `fabric_fd` is the namespace with Azure's own addresses."""
 
-    def __init__(self, spec: LabSpec, fabric_fd: int | None = None) -> None:
-        """Make the fabric, in a namespace of its own or in the one given.
+    def __init__(
+        self, spec: LabSpec, fabric_fd: int | None = None, azure: AzureState | None = None
+    ) -> None:
+        """Make the fabric, in a namespace of its own or in the one given, from Azure's resources.
+
+        It follows them; without `azure` they are those that a lab of that spec starts with.
 
         Raises OSError where namespaces, veth or nftables are refused.
         """
         self.spec = spec
         self.knobs = NetworkKnobs()
         self.fabric_fd = new_netns() if fabric_fd is None else fabric_fd
-        self._fabric = Fabric(spec, self.fabric_fd)
+        self._cloud = Cloud(azure or AzureState(spec), self.knobs, self.fabric_fd)
         self._fabric_flows = Conntrack(self.fabric_fd)
+        self._impairments = Impairments(spec, self.fabric_fd)
         self._nodes: dict[str, NodeNetwork] = {}
         self._health: dict[str, NodeHealth] = {}
         self._rates: dict[str, float | None] = {}
-        self._unrouted: set[str] = set()
         self._services: tuple[ServicePortView, ...] = ()
-        self._policies = PolicyCompiler(spec, (), (), ())
-        self._prober = Prober(
-            netns_fd=self.fabric_fd,
-            source_ip=spec.azure_dns_ip,
-            node_ips={node.name: node.ip for node in spec.nodes},
-            changed=self._write_balancer,
-        )
+        self._proxies = ProxyAgents(spec, self.knobs, self._nodes)
+        self._policies = PolicyAgents(spec, self.knobs, self._nodes)
 
     def add_machine(self, name: str, netns_fd: int) -> None:
         """Wire an outside host of the spec, or a node of the spec, into the fabric by its name.
@@ -62,35 +62,46 @@ class LabNetwork:
         """
         for host in self.spec.hosts:
             if host.name == name:
-                self._fabric.attach_host(host, netns_fd)
+                self._cloud.attach_host(host, netns_fd)
                 return
         spec = self.spec.node(name)
-        self._fabric.attach_node(spec, netns_fd)
-        self._nodes[name] = NodeNetwork(spec, netns_fd)
-        self._health[name] = NodeHealth(netns_fd)
+        self._cloud.fabric.attach_node(spec, netns_fd)
+        self._nodes[name] = NodeNetwork(self.spec, spec, netns_fd)
+        self._health[name] = NodeHealth(netns_fd, dual_stack=self.spec.dual_stack)
         self.resync()
 
-    def add_pod(self, node: str, ip: str, netns_fd: int) -> None:
-        """Give a pod its interface and address on a node, and route it."""
-        self._nodes[node].add_pod(ip, netns_fd)
+    def add_pod(
+        self, node: str, ip: str, netns_fd: int, ip6: str | None = None, *, name: str = ""
+    ) -> None:
+        """Give a pod its interface and addresses on a node, and route them.
+
+        `name` is "NAMESPACE.NAME", which the network plugin names the pod's link after.
+        """
+        self._nodes[node].add_pod(ip, netns_fd, ip6=ip6, name=name)
+        self._policies.pod_added(node, ip)
+
+    def pod_link(self, node: str, ip: str) -> tuple[str, str]:
+        """A wired pod's link on the node by name, and the MAC address of its eth0."""
+        found = self._nodes[node]
+        pod = found.pods[ip]
+        return found.wires.link_name(pod), found.wires.pod_mac(pod)
 
     def remove_pod(self, node: str, ip: str) -> None:
         """Take back what add_pod did, conntrack entries of the address included."""
+        pod = self._nodes[node].pods.get(ip)
         self._nodes[node].remove_pod(ip)
-        filters = flows_of(ip)
+        self._policies.pod_removed(node, ip)
+        addresses = [ip] if pod is None or pod.ip6 is None else [ip, pod.ip6]
+        filters = [one for address in addresses for one in flows_of(address)]
         self._fabric_flows.forget(*filters)
         for other in self._nodes.values():
             other.forget_flows(filters)
 
     def sync_services(self, services: Sequence[ServicePortView]) -> None:
         """Make every node's service proxy and the load balancer serve exactly these."""
-        before = self._services
         self._services = tuple(one for one in services if one.cluster_ip not in ("", "None"))
+        self._proxies.sync(self._services)
         self._write_services()
-        stale = _stale_udp_flows(before, self._services)
-        if stale:
-            for node in self._nodes.values():
-                node.forget_flows(stale)
 
     def sync_policies(
         self,
@@ -99,18 +110,19 @@ class LabNetwork:
         namespaces: Sequence[NamespaceView],
     ) -> None:
         """Make every node's policy engine enforce exactly these."""
-        self._policies = PolicyCompiler(self.spec, policies, pods, namespaces)
-        self._write_policies()
+        self._policies.sync(policies, pods, namespaces)
 
     def resync(self) -> None:
         """Bring the kernel in line with the intended state as bent by the knobs."""
         self._write_masquerade()
+        self._proxies.resync()
         self._write_services()
-        self._write_policies()
+        self._policies.resync()
         self._write_rates()
-        self._write_edge()
-        self._write_pod_routes()
+        self._cloud.follow()
         self._write_firewalls()
+        self._write_wires()
+        self._impairments.write(self.knobs)
 
     async def start(self) -> None:
         """Start health servers and health probes on the running event loop.
@@ -119,46 +131,39 @@ class LabNetwork:
         """
         for health in self._health.values():
             await health.start()
-        await self._prober.start()
+        await self._cloud.start()
 
     async def close(self) -> None:
         """Stop what `start` started."""
-        await self._prober.close()
+        self._impairments.close()
+        self._policies.close()
+        await self._cloud.close()
         for health in self._health.values():
             await health.close()
 
+    def backends(self) -> list[NodeSpec]:
+        """The nodes in the load balancer's backend pool."""
+        return self._cloud.backends()
+
+    def balanced(self) -> Iterator[tuple[ServicePortView, dict[str, bool | None]]]:
+        """Each Service port that has a frontend, and what each backend's probe last answered.
+
+        None for a node that is not probed.
+        """
+        return self._cloud.balanced()
+
     def _write_masquerade(self) -> None:
         cidrs = self.knobs.non_masquerade_cidrs
-        program = masquerade_program(self.spec.non_masquerade_cidrs if cidrs is None else cidrs)
         for node in self._nodes.values():
-            node.write_masquerade(program)
+            wanted = masquerade(self.spec, node.node, cidrs)
+            for version, rules in node.rules.items():
+                rules.write_masquerade(masquerade_rules(wanted, version=version))
 
     def _write_services(self) -> None:
-        for name, node in self._nodes.items():
-            absent = name in self.knobs.service_proxy_absent
-            node.write_services(
-                None
-                if absent
-                else service_program(
-                    self.spec,
-                    node.node,
-                    self._services,
-                    external_local_masqueraded=self.knobs.external_local_masqueraded,
-                )
-            )
+        for name in self._nodes:
             silent = name in self.knobs.health_check_absent
             self._health[name].set({} if silent else service_health(self._services, name))
-        self._prober.set_targets(probe_targets(self._services, self.spec.nodes))
-        self._write_balancer()
-
-    def _write_balancer(self) -> None:
-        chains, elements = balancer_program(self._services, self.spec.nodes, self._prober.healthy)
-        self._fabric.write_balancer(chains, elements)
-
-    def _write_policies(self) -> None:
-        for name, node in self._nodes.items():
-            enforced = self.spec.engine != "none" and name not in self.knobs.policy_absent
-            node.write_policies(self._policies.program(node.node) if enforced else None)
+        self._cloud.sync_services(self._services)
 
     def _write_rates(self) -> None:
         for name, node in self._nodes.items():
@@ -168,62 +173,38 @@ class LabNetwork:
                 continue
             node.shape(node.node.egress_gbps if limit is None else limit)
             if limit is not None:
-                self._fabric.shape(node.node, limit)
+                self._cloud.fabric.shape(node.node, limit)
             elif self._rates.get(name) is not None:
-                self._fabric.unshape(node.node)
+                self._cloud.fabric.unshape(node.node)
             self._rates[name] = limit
 
-    def _write_edge(self) -> None:
-        self._fabric.write_edge(
-            egress_ip=self.knobs.egress_ip or self.spec.egress_ip,
-            denied=[self.spec.node(name).ip for name in self.knobs.ports_denied_by_nsg],
-        )
-
-    def _write_pod_routes(self) -> None:
+    def _write_wires(self) -> None:
+        knobs = self.knobs
+        not_hairpin = knobs.proxy_defects.get(ProxyDefect.NOT_HAIRPIN, set())
         for name, node in self._nodes.items():
-            absent = name in self.knobs.pod_routes_absent
-            if absent and name not in self._unrouted:
-                self._fabric.forget_pods(node.node)
-                self._unrouted.add(name)
-            elif not absent and name in self._unrouted:
-                self._fabric.route_pods(node.node)
-                self._unrouted.discard(name)
+            node.bend(
+                NodeDefects(
+                    forwarding_off=name in knobs.forwarding_off,
+                    pod_links_down=name in knobs.pod_links_down,
+                    gateway_neighbours_wrong=name in knobs.gateway_neighbours_wrong,
+                    hairpin_broken=name in not_hairpin,
+                )
+            )
 
     def _write_firewalls(self) -> None:
         for name, node in self._nodes.items():
             program = host_firewall.firewall(
+                self.spec.pod_interface,
                 drops_own_pods=name in self.knobs.drops_own_pods,
                 loses_long_packets=name in self.knobs.long_packets_lost,
             )
             node.write_firewall(program)
-
-
-def _stale_udp_flows(
-    before: Iterable[ServicePortView], after: Iterable[ServicePortView]
-) -> list[FlowFilter]:
-    """What kube-proxy deletes: UDP flows to endpoints that went, or that nobody served before."""
-    served = {_identity(service): service for service in after}
-    filters = []
-    for old in before:
-        if old.protocol.lower() != "udp":
-            continue
-        new = served.get(_identity(old))
-        kept = {one.ip for one in new.endpoints} if new else set()
-        gone = {one.ip for one in old.endpoints} - kept
-        for flow in _frontend_flows(old):
-            filters += [flow(reply_source=ip) for ip in gone]
-            if not old.endpoints and kept:
-                filters.append(flow())
-    return filters
-
-
-def _identity(service: ServicePortView) -> tuple[str, str, str]:
-    return service.namespace, service.service, service.port_name
-
-
-def _frontend_flows(service: ServicePortView) -> list["partial[FlowFilter]"]:
-    ips = (service.cluster_ip, *service.load_balancer_ips)
-    flows = [partial(FlowFilter, protocol=UDP, destination=ip) for ip in ips]
-    if service.node_port:
-        flows.append(partial(FlowFilter, protocol=UDP, destination_port=service.node_port))
-    return flows
+            node.write_connection_limit(self.knobs.most_connections.get(name))
+            node.write_platform_rules(
+                platform_rules(
+                    self.spec,
+                    imds_exposed=name in self.knobs.imds_exposed,
+                    wire_server_blocked=name in self.knobs.wire_server_blocked,
+                    probes_blocked=name in self.knobs.probes_blocked,
+                )
+            )

@@ -1,126 +1,145 @@
-"""One node's side of the network: its pods' interfaces and its nftables.
-
-Pods are wired as azure-vnet does in transparent mode: the pod has its address alone and a default
-route by 169.254.1.1 with a static neighbour; on the node there is a veth `azv*` with the MAC
-aa:aa:aa:aa:aa:aa and a /32 route (Azure/azure-container-networking, transparent mode).
-"""
+"""One node's side of the network: its pods' interfaces (`pod_wires`) and its nftables."""
 
 import errno
-import hashlib
+import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pytest_aksnet.lab.kernel import netlink
 from pytest_aksnet.lab.kernel.conntrack import Conntrack, FlowFilter
-from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
+from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network import (
+    connection_limit,
     host_firewall,
-    masquerade,
+    platform_rules,
     policy_program,
-    service_program,
     sysctl,
 )
-from pytest_aksnet.lab.network.fabric import EXTERNAL_INDEX, MTU
+from pytest_aksnet.lab.network.bridge_wires import BridgeWires
+from pytest_aksnet.lab.network.fabric import EXTERNAL_INDEX
+from pytest_aksnet.lab.network.node_rules import NodeRules
+from pytest_aksnet.lab.network.pod_wires import GONE, PodPlace, PodWires
 from pytest_aksnet.lab.network.tables import TableProgram, TableWriter
-from pytest_aksnet.lab.spec import NodeSpec
+from pytest_aksnet.lab.network.transparent_wires import TransparentWires
+from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
-_HOST_MAC = "aa:aa:aa:aa:aa:aa"
-_POD_GATEWAY = "169.254.1.1"
-_POD_INDEX = 2
 _FIRST_POD_LINK = 100  # indexes below belong to the node's own links
+_NOBODYS_MAC = "aa:aa:aa:00:00:01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDefects:
+    """What is wrong with a node's side of its pods' wires; pods that come later have it too."""
+
+    forwarding_off: bool = False
+    pod_links_down: bool = False
+    gateway_neighbours_wrong: bool = False
+    hairpin_broken: bool = False
 
 
 class NodeNetwork:
-    """A node's network namespace `netns_fd`, already wired into the fabric."""
+    """A node's network namespace `netns_fd`, already wired into the fabric.
 
-    def __init__(self, node: NodeSpec, netns_fd: int) -> None:
+    `pods` are its pods by IPv4 address, `wires` its network plugin, `rules` what agents have in its
+    packet filter, by IP version.
+    """
+
+    def __init__(self, spec: LabSpec, node: NodeSpec, netns_fd: int) -> None:
         self.node = node
         self.netns_fd = netns_fd
         self._routes = RouteSocket(netns_fd)
         self._conntrack = Conntrack(netns_fd)
         nft = Nftables(netns_fd)
-        self._services = TableWriter(nft, service_program.TABLE)
-        self._policies = TableWriter(nft, policy_program.TABLE)
-        self._masquerade = TableWriter(nft, masquerade.TABLE)
+        versions = (4,) if node.ip6 is None else (4, 6)
+        self.rules = {
+            version: NodeRules(spec, netns_fd, nft, version=version) for version in versions
+        }
+        self._policies = {
+            version: TableWriter(nft, policy_program.TABLE, family)
+            for version, family in ((4, "ip"), (6, "ip6"))
+        }
         self._firewall = TableWriter(nft, host_firewall.TABLE)
+        self._limit = TableWriter(nft, connection_limit.TABLE, "inet")
+        self._platform = TableWriter(nft, platform_rules.TABLE, "inet")
         self._pod_gbps: float | None = None
-        self._links: dict[str, int] = {}
+        self._defects = NodeDefects()
+        self.pods: dict[str, PodPlace] = {}
         self._next_link = _FIRST_POD_LINK
-        sysctl.make_router(netns_fd)
+        sysctl.make_router(netns_fd, ipv6=spec.dual_stack)
+        if spec.kube_proxy == "iptables":
+            sysctl.serve_node_ports_on_loopback(netns_fd)
         self._routes.apply([netlink.forward_on(EXTERNAL_INDEX)])
+        self.wires = _network_plugin(spec, node, self._routes)
+        self.wires.prepare()
 
-    def add_pod(self, ip: str, netns_fd: int) -> None:
-        """Wire a pod. Raises OSError."""
-        index = self._next_link
+    def add_pod(self, ip: str, netns_fd: int, *, ip6: str | None = None, name: str = "") -> None:
+        """Wire a pod; `name` is "NAMESPACE.NAME", which its link on the node is named after.
+
+        Raises OSError.
+        """
+        pod = PodPlace(ip=ip, ip6=ip6, index=self._next_link, name=name or ip, netns_fd=netns_fd)
         self._next_link += 1
-        digest = hashlib.sha256(f"{self.node.name}/{ip}/{index}".encode()).hexdigest()
-        pod_mac = f"{digest[0]}2:{':'.join(digest[n : n + 2] for n in range(2, 12, 2))}"
-        self._routes.apply(
-            [
-                netlink.veth(
-                    index=index,
-                    name=f"azv{digest[:11]}",
-                    mac=_HOST_MAC,
-                    peer_index=_POD_INDEX,
-                    peer_name="eth0",
-                    peer_mac=pod_mac,
-                    peer_netns_fd=netns_fd,
-                    mtu=MTU,
-                ),
-                netlink.forward_on(index),
-                netlink.link_up(index),
-                netlink.neighbour(index, ip, pod_mac),
-                netlink.route(f"{ip}/32", index),
-            ]
-        )
-        self._links[ip] = index
-        if self._pod_gbps is not None:
-            self._routes.apply([netlink.shape(index, self._pod_gbps)])
-        pod = RouteSocket(netns_fd)
         try:
-            pod.apply(
-                [
-                    netlink.link_up(LOOPBACK),
-                    netlink.link_up(_POD_INDEX),
-                    netlink.address(_POD_INDEX, f"{ip}/32"),
-                    netlink.neighbour(_POD_INDEX, _POD_GATEWAY, _HOST_MAC),
-                    netlink.route(f"{_POD_GATEWAY}/32", _POD_INDEX),
-                    netlink.route("0.0.0.0/0", _POD_INDEX, gateway=_POD_GATEWAY),
-                ]
-            )
-        finally:
-            pod.close()
+            self.wires.add(pod)
+        except FileExistsError:
+            # The link of an earlier pod of that name, whose namespace the kernel still takes down.
+            self._routes.apply([netlink.delete_link(self.wires.link_name(pod))], ignore=GONE)
+            self.wires.add(pod)
+        self.pods[ip] = pod
+        self._bend_pod(pod, NodeDefects(), self._defects)
+        if self._pod_gbps is not None:
+            self._routes.apply([netlink.shape(pod.index, self._pod_gbps)])
 
     def remove_pod(self, ip: str) -> None:
-        """Stop routing to a pod. Its wire goes with the pod's namespace.
+        """Stop routing to a pod. Its wire goes with the pod's namespace."""
+        pod = self.pods.pop(ip, None)
+        if pod is not None:
+            self.wires.remove(pod)
 
-        To delete the link here would block for some 20 ms, while the kernel waits for readers.
-        """
-        index = self._links.pop(ip, None)
-        if index is not None:
-            # Both are what is left of a link that has already gone with its namespace.
-            gone = (errno.ESRCH, errno.ENODEV)
-            self._routes.apply([netlink.delete_route(f"{ip}/32", index)], ignore=gone)
+    def bend(self, defects: NodeDefects) -> None:
+        """Have these defects, and no others."""
+        before, self._defects = self._defects, defects
+        if before == defects:
+            return
+        self.wires.set_hairpin(on=not defects.hairpin_broken)
+        if before.forwarding_off != defects.forwarding_off:
+            on = not defects.forwarding_off
+            sysctl.set_forwarding(self.netns_fd, on=on)
+            links = (EXTERNAL_INDEX, *self.wires.links(self.pods.values()))
+            self._routes.apply([netlink.forwarding(one, on=on) for one in links], ignore=GONE)
+        for pod in self.pods.values():
+            self._bend_pod(pod, before, defects)
+
+    def _bend_pod(self, pod: PodPlace, before: NodeDefects, after: NodeDefects) -> None:
+        if before.pod_links_down != after.pod_links_down:
+            self.wires.set_up(pod, up=not after.pod_links_down)
+        if before.gateway_neighbours_wrong != after.gateway_neighbours_wrong:
+            wrong = after.gateway_neighbours_wrong
+            self.wires.set_gateway_mac(pod, _NOBODYS_MAC if wrong else None)
+        if after.forwarding_off:
+            links = self.wires.links([pod])
+            self._routes.apply([netlink.forwarding(one, on=False) for one in links])
 
     def forget_flows(self, filters: Sequence[FlowFilter]) -> None:
         """Delete tracked connections."""
         self._conntrack.forget(*filters)
 
-    def write_services(self, program: TableProgram | None) -> bool:
-        """Set the service proxy's table; whether it changed."""
-        return self._services.write(program)
+    def write_policies(self, program: TableProgram | None, *, version: int = 4) -> bool:
+        """Set the policy engine's table of an address family; whether it changed."""
+        return self._policies[version].write(program)
 
-    def write_policies(self, program: TableProgram | None) -> bool:
-        """Set the policy engine's table; whether it changed."""
-        return self._policies.write(program)
-
-    def write_masquerade(self, program: TableProgram) -> bool:
-        """Set the masquerade agent's table; whether it changed."""
-        return self._masquerade.write(program)
+    def write_connection_limit(self, most: int | None) -> bool:
+        """Set how many connections the node tracks, None: no limit; whether it changed."""
+        return self._limit.write(connection_limit.connection_limit(most))
 
     def write_firewall(self, program: TableProgram | None) -> bool:
         """Set the node's own firewall; whether it changed."""
         return self._firewall.write(program)
+
+    def write_platform_rules(self, program: TableProgram) -> bool:
+        """Set the node's rules about Azure's platform addresses; whether they changed."""
+        return self._platform.write(program)
 
     def shape_pods(self, gbit_per_second: float | None) -> None:
         """Limit what each pod receives, those that come later included; None takes it back."""
@@ -128,10 +147,10 @@ class NodeNetwork:
             return
         self._pod_gbps = gbit_per_second
         requests = [
-            netlink.unshape(index)
+            netlink.unshape(pod.index)
             if gbit_per_second is None
-            else netlink.shape(index, gbit_per_second)
-            for index in self._links.values()
+            else netlink.shape(pod.index, gbit_per_second)
+            for pod in self.pods.values()
         ]
         # A link may have gone with its pod's namespace.
         self._routes.apply(requests, ignore=(errno.ENODEV,))
@@ -139,3 +158,11 @@ class NodeNetwork:
     def shape(self, gbit_per_second: float) -> None:
         """Limit what the node sends."""
         self._routes.apply([netlink.shape(EXTERNAL_INDEX, gbit_per_second)])
+
+
+def _network_plugin(spec: LabSpec, node: NodeSpec, routes: RouteSocket) -> PodWires:
+    if spec.mode == "kubenet":
+        return BridgeWires(node, routes)
+    subnet = {"node-subnet": spec.node_subnet, "pod-subnet": spec.pod_subnet}
+    prefix = ipaddress.ip_network(subnet.get(spec.mode, spec.pod_cidr)).prefixlen
+    return TransparentWires(node, routes, prefix)

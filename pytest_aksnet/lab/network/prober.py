@@ -1,4 +1,4 @@
-"""The health probes of the load balancer, from 168.63.129.16 as in Azure.
+"""The health probes of the load balancer, from 168.63.129.16 as in Azure, or by IPv6 from fe80::.
 
 Azure asks every 5 s and counts two answers; here the period is short and the first answer counts,
 so that a node leaves the rotation within a second and comes back by itself.
@@ -7,6 +7,7 @@ so that a node leaves the rotation within a second and comes back by itself.
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pytest_aksnet.lab.kernel.syscalls import in_netns
 from pytest_aksnet.lab.network.load_balancer import ProbeTarget
@@ -15,6 +16,18 @@ _PERIOD_SECONDS = 0.2
 _SILENCE_SECONDS = 0.6  # a loaded machine answers late; a node that says nothing is out by then
 _PROBES_PER_SECOND = 60  # each leaves a socket in TIME_WAIT for a minute
 _REQUEST = b"GET /healthz HTTP/1.1\r\nHost: %s\r\nUser-Agent: Load Balancer Agent\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeAddress:
+    """From where to where a target is asked.
+
+    `scope` is empty for IPv4, flow and interface index for IPv6.
+    """
+
+    source: str
+    node: str
+    scope: tuple[int, ...] = ()
 
 
 class Prober:
@@ -27,13 +40,11 @@ class Prober:
         self,
         *,
         netns_fd: int,
-        source_ip: str,
-        node_ips: Mapping[str, str],
+        address_of: Callable[[ProbeTarget], ProbeAddress],
         changed: Callable[[], None],
     ) -> None:
         self._netns_fd = netns_fd
-        self._source_ip = source_ip
-        self._node_ips = node_ips
+        self._address_of = address_of
         self._changed = changed
         self._expected: dict[ProbeTarget, bool] = {}
         self._answers: dict[ProbeTarget, bool] = {}
@@ -88,18 +99,19 @@ class Prober:
 
     async def _ask(self, target: ProbeTarget) -> bool:
         loop = asyncio.get_running_loop()
-        address = self._node_ips[target.node]
+        way = self._address_of(target)
+        family = socket.AF_INET if target.version == 4 else socket.AF_INET6
         try:
             with in_netns(self._netns_fd):
-                client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                client = socket.socket(family, socket.SOCK_STREAM)
             with client:
                 client.setblocking(False)
-                client.bind((self._source_ip, 0))
+                client.bind((way.source, 0, *way.scope))
                 async with asyncio.timeout(_SILENCE_SECONDS):
-                    await loop.sock_connect(client, (address, target.port))
+                    await loop.sock_connect(client, (way.node, target.port))
                     if not target.http:
                         return True
-                    await loop.sock_sendall(client, _REQUEST % address.encode())
+                    await loop.sock_sendall(client, _REQUEST % way.node.encode())
                     answer = await loop.sock_recv(client, 4096)
         except (OSError, TimeoutError):
             return False

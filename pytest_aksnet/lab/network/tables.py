@@ -1,15 +1,17 @@
 """One nftables table as data, and the writer that brings the kernel in line with it.
 
-Chains are named after their content, so an unchanged Service or policy costs nothing, and what
-packets meet changes in one small transaction: the one that swaps map elements. New chains are
-added before it in transactions of bounded size, because nothing refers to them yet; old ones are
-deleted after it. That keeps big tables within the limit that an unprivileged nftables socket has.
+What packets meet changes in one small transaction: the one that swaps map elements and rewrites
+chains that have other rules now. New chains are added before it in transactions of bounded size,
+because nothing refers to them yet; old ones are deleted after it. That keeps big tables within the
+limit that an unprivileged nftables socket has. Programs of the lab's own name chains after their
+content (`Chains`), so that only elements change; others have the names of what they imitate.
 """
 
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from pytest_aksnet.lab.kernel.nft import Nftables
 
@@ -51,22 +53,23 @@ def content_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def address_set(cidrs: Iterable[str]) -> str:
-    """IPv4 networks as the inside of a set; merged, as nftables refuses overlaps. IPv6 is left out.
+def address_set(cidrs: Iterable[str], *, version: int = 4) -> str:
+    """Networks of an address family as the inside of a set; merged, as nftables refuses overlaps.
 
-    Raises ValueError for what is no network.
+    Those of the other family are left out. Raises ValueError for what is no network.
     """
     networks = [ipaddress.ip_network(cidr, strict=False) for cidr in cidrs]
-    plain = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
-    return ", ".join(str(network) for network in ipaddress.collapse_addresses(plain))
+    # The type stands for either family: it is the same one for all.
+    kept = cast(list[ipaddress.IPv4Network], [one for one in networks if one.version == version])
+    return ", ".join(str(network) for network in ipaddress.collapse_addresses(kept))
 
 
 class TableWriter:
-    """Owns one table of family ip in one network namespace."""
+    """Owns one table in one network namespace. `family` is nftables' name of it: ip or ip6."""
 
-    def __init__(self, nft: Nftables, table: str) -> None:
+    def __init__(self, nft: Nftables, table: str, family: str = "ip") -> None:
         self._nft = nft
-        self._table = table
+        self._table = f"{family} {table}"
         self._current: TableProgram | None = None
 
     @property
@@ -82,12 +85,12 @@ class TableWriter:
         current = self._current
         if wanted == current:
             return False
-        if wanted is None or current is None or wanted.base != current.base:
+        if wanted is None or current is None or _is_other(current, wanted):
             self._current = None
-            self._nft.run(f"add table ip {self._table}\ndelete table ip {self._table}")
+            self._nft.run(f"add table {self._table}\ndelete table {self._table}")
             if wanted is None:
                 return True
-            self._nft.run(f"table ip {self._table} {{\n{wanted.base}\n}}")
+            self._nft.run(f"table {self._table} {{\n{wanted.base}\n}}")
             current = TableProgram(base=wanted.base)
         self._current = None
         self._change(current, wanted)
@@ -97,23 +100,28 @@ class TableWriter:
     def _change(self, current: TableProgram, wanted: TableProgram) -> None:
         table = self._table
         added = [
-            f"add set ip {table} {name} {{ {wanted.sets[name]} }}"
+            f"add set {table} {name} {{ {wanted.sets[name]} }}"
             for name in wanted.sets
             if name not in current.sets
         ]
         added += [
-            f"table ip {table} {{\nchain {name} {{\n{body}\n}}\n}}"
+            f"table {table} {{\nchain {name} {{\n{body}\n}}\n}}"
             for name, body in wanted.chains.items()
             if name not in current.chains
         ]
-        swap = self._swap(current.elements, wanted.elements)
+        swap = [
+            f"flush chain {table} {name}\ntable {table} {{\nchain {name} {{\n{body}\n}}\n}}"
+            for name, body in wanted.chains.items()
+            if current.chains.get(name, body) != body
+        ]
+        swap += self._swap(current.elements, wanted.elements)
         removed = [
-            f"delete chain ip {table} {name}"
+            f"delete chain {table} {name}"
             for name in reversed(list(current.chains))
             if name not in wanted.chains
         ]
         removed += [
-            f"delete set ip {table} {name}" for name in current.sets if name not in wanted.sets
+            f"delete set {table} {name}" for name in current.sets if name not in wanted.sets
         ]
         commands = (*added, *swap, *removed)
         if sum(map(len, commands)) < _ONE_TRANSACTION:
@@ -136,10 +144,16 @@ class TableWriter:
                 if old.get(key) != value
             ]
             if gone:
-                commands.append(f"delete element ip {self._table} {name} {{ {', '.join(gone)} }}")
+                commands.append(f"delete element {self._table} {name} {{ {', '.join(gone)} }}")
             if come:
-                commands.append(f"add element ip {self._table} {name} {{ {', '.join(come)} }}")
+                commands.append(f"add element {self._table} {name} {{ {', '.join(come)} }}")
         return commands
+
+
+def _is_other(current: TableProgram, wanted: TableProgram) -> bool:
+    """Whether what cannot be changed in place is different."""
+    sets = any(wanted.sets.get(name, kind) != kind for name, kind in current.sets.items())
+    return sets or wanted.base != current.base
 
 
 _ONE_TRANSACTION = 20_000  # characters; small changes are not worth three round trips
