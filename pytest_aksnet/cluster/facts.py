@@ -124,7 +124,11 @@ def _is_aks(evidence: Evidence) -> bool:
 def _mode(evidence: Evidence) -> Finding:
     if not _is_aks(evidence):
         return Unknown(_ONLY_AKS)
-    seen = [*_mode_by_label(evidence), *_mode_by_masquerade(evidence)]
+    seen = [
+        *_mode_by_label(evidence),
+        *_mode_by_pod_cidrs(evidence),
+        *_mode_by_masquerade(evidence),
+    ]
     if seen:
         return seen
     if "daemonsets" in evidence.missing:
@@ -153,6 +157,17 @@ def _mode_by_label(evidence: Evidence) -> list[Seen]:
             source = f"label {_LABEL}azure-cni-overlay=true of node {name}"
             seen.setdefault("overlay", Seen("overlay", source))
     return list(seen.values())
+
+
+def _mode_by_pod_cidrs(evidence: Evidence) -> list[Seen]:
+    """Only kubenet takes pod addresses from the nodes' ranges; BYO CNIs run no masquerade agent."""
+    agent, cns = daemon_set(evidence, "azure-ip-masq-agent"), daemon_set(evidence, "azure-cns")
+    if agent is None or cns is not None:
+        return []
+    if not evidence.nodes or not all(pod_cidrs_of(node) for node in evidence.nodes):
+        return []
+    source = "every node has a podCIDR; azure-ip-masq-agent runs and azure-cns does not"
+    return [Seen("kubenet", source)]
 
 
 def _mode_by_masquerade(evidence: Evidence) -> list[Seen]:

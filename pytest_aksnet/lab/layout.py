@@ -108,6 +108,16 @@ def _base36(instance: int) -> str:
     return text.rjust(6, "0")
 
 
+def _api_server(options: LabOptions) -> OutsideHost:
+    """On the internet, or behind a private endpoint where the cluster has no way to the internet.
+
+    "AKS docs: concepts-network-isolated".
+    """
+    if options.egress == "none":
+        return OutsideHost(name="api-server", ip="10.226.0.4", domain="vnet", http_ports=())
+    return OutsideHost(name="api-server", ip="203.0.113.10", domain="internet", http_ports=())
+
+
 def _hosts(options: LabOptions) -> tuple[OutsideHost, ...]:
     two = options.dual_stack
     hosts = [
@@ -130,7 +140,7 @@ def _hosts(options: LabOptions) -> tuple[OutsideHost, ...]:
             name="vm", ip="10.225.0.4", domain="vnet", ip6="fd9a:6b1f:e000:1::4" if two else None
         ),
         OutsideHost(name="storage-endpoint", ip="10.226.0.5", domain="vnet", http_ports=(443,)),
-        OutsideHost(name="api-server", ip="203.0.113.10", domain="internet", http_ports=()),
+        _api_server(options),
         OutsideHost(name="peered-vm", ip="10.64.0.4", domain="peered"),
         OutsideHost(name="on-prem", ip="192.168.10.4", domain="on-prem"),
     ]

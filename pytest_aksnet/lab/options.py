@@ -15,6 +15,15 @@ ENGINES = ("none", "azure", "calico", "cilium")
 SERVICE_PROXIES = ("iptables", "nftables")
 EGRESSES = ("load-balancer", "nat-gateway", "firewall", "none")
 """How traffic leaves: outboundType loadBalancer, managedNATGateway, userDefinedRouting, none."""
+ARM_ROLES = (
+    *("Owner", "Contributor", "Network Contributor", "Private DNS Zone Contributor"),
+    *("Reader", "Network Auditor"),
+)
+"""What the lab's service principal may be on the subscription.
+
+Network Auditor is a custom role: Reader, and the actions that only look (effective routes and
+rules, health of load balancing rules, Network Watcher).
+"""
 
 MOST_NODES = 100
 
@@ -80,6 +89,8 @@ class LabOptions:
     `service_proxy` is kube-proxy's mode; engine cilium serves Services itself. `custom_dns` gives
     the VNet DNS servers of its own, which forward to Azure DNS. `outbound_ports` is
     allocatedOutboundPorts of the load balancer; 0 leaves it to the size of the pool.
+    `arm_role` is the role of the lab's service principal; `arm_page_size` how many resources a
+    page of ARM has, 0 for all.
     """
 
     mode: str = "overlay"
@@ -92,6 +103,8 @@ class LabOptions:
     custom_dns: bool = False
     static_blocks: bool = False
     outbound_ports: int = 0
+    arm_role: str = "Owner"
+    arm_page_size: int = 0
     pools: tuple[PoolOptions, ...] = DEFAULT_POOLS
 
     def __post_init__(self) -> None:
@@ -122,6 +135,9 @@ class LabOptions:
                 f"outbound-ports {self.outbound_ports}: give a multiple of 8 up to 64000, or 0 "
                 "(AKS docs: configure-load-balancer-standard)"
             )
+        _one_of("arm-role", self.arm_role, ARM_ROLES, "role in ARM")
+        if self.arm_page_size < 0:
+            raise BadOption(f"arm-page-size {self.arm_page_size}: give 1 or more, or 0 for all")
         _check_pools(self.pools)
 
 
@@ -154,6 +170,18 @@ def lab_options(choices: Mapping[str, object]) -> LabOptions:
             raise BadOption(f"{key} = {value!r}: give {_KINDS[type(default)]}")
         values[known[key].name] = value
     return LabOptions(**values)  # type: ignore[arg-type]
+
+
+def changed_options(options: LabOptions) -> dict[str, object]:
+    """What is not as by default, as the spec file has it."""
+    changed: dict[str, object] = {}
+    for field in fields(LabOptions):
+        value = getattr(options, field.name)
+        if value != field.default and field.name != "pools":
+            changed[field.name.replace("_", "-")] = value
+    if options.pools != DEFAULT_POOLS:
+        changed["pools"] = [f"{pool.name}: {pool.count} x {pool.size}" for pool in options.pools]
+    return changed
 
 
 def parse_setting(text: str) -> tuple[str, object]:

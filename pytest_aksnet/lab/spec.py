@@ -73,6 +73,20 @@ class NodeSpec:
         first = ipaddress.ip_network(self.pod_cidr6).network_address + 4
         return tuple(str(first + number) for number in range(len(self.pod_addresses())))
 
+    def pod_ips(self, ip: str) -> tuple[str, ...]:
+        """All addresses of a pod with this IPv4 one; an address of another node has no twin."""
+        if self.pod_cidr6 is None:
+            return (ip,)
+        addresses = self.pod_addresses()
+        if ip not in addresses:
+            return (ip,)
+        return (ip, self.pod_addresses6()[addresses.index(ip)])
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """The node's own addresses, the IPv4 one first."""
+        return (self.ip,) if self.ip6 is None else (self.ip, self.ip6)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutsideHost:
@@ -113,7 +127,8 @@ class PrivateEndpoint:
 class LabSpec:
     """A whole lab. Build it with `layout.make_spec`.
 
-    Networks and addresses that end in 6 are IPv6; they matter in dual-stack labs only.
+    Networks and addresses that end in 6 are IPv6; they matter in dual-stack labs only. Azure gives
+    every virtual network an `internal_suffix` of its own, and DHCP hands it to the machines.
     """
 
     options: LabOptions
@@ -136,6 +151,7 @@ class LabSpec:
     kubernetes_service_ip: str = "10.0.0.1"
     dns_service_ip: str = "10.0.0.10"
     cluster_domain: str = "cluster.local"
+    internal_suffix: str = "qm1pasxkkvie5bcrq3eyqmqgwg.ax.internal.cloudapp.net"
     gateway_ip: str = "10.224.0.1"
     azure_dns_ip: str = "168.63.129.16"
     imds_ip: str = "169.254.169.254"
@@ -152,6 +168,7 @@ class LabSpec:
     dns_service_ip6: str = "fd9a:6b1f:5e00::a"
     load_balancer_ip6: str = "2001:db8:100::1"
     load_balancer_range6: str = "2001:db8:100::100/120"
+    internal_lb_range6: str = "fd9a:6b1f:e000::c800/120"
     local_dns_vnet_ip: str = "169.254.10.10"
     local_dns_cluster_ip: str = "169.254.10.11"
     kubernetes_version: str = "v1.34.2"
@@ -184,16 +201,42 @@ class LabSpec:
         return self.mode in ("overlay", "kubenet")
 
     @property
+    def pod_interface(self) -> str:
+        """The node's links that lead to its pods, as nftables matches them."""
+        return "cbr0" if self.mode == "kubenet" else "azv*"
+
+    @property
+    def vnet_dns_servers(self) -> tuple[str, ...]:
+        """The DNS servers that DHCP gives the machines of the cluster's VNet when they start."""
+        own = tuple(host.ip for host in self.hosts if host.role == "dns")
+        return own or (self.azure_dns_ip,)
+
+    @property
+    def node_dns_servers(self) -> tuple[str, ...]:
+        """What nodes ask, and pods of dnsPolicy Default (AKS docs: localdns-custom)."""
+        return (self.local_dns_vnet_ip,) if self.options.local_dns else self.vnet_dns_servers
+
+    @property
+    def cluster_dns_ip(self) -> str:
+        """What pods of dnsPolicy ClusterFirst ask: the kubelet's clusterDNS."""
+        return self.local_dns_cluster_ip if self.options.local_dns else self.dns_service_ip
+
+    @property
     def kube_proxy(self) -> str:
         """kube-proxy's mode; "" where there is none because Cilium serves Services."""
         return "" if self.engine == "cilium" else self.options.service_proxy
 
     @property
+    def cluster_cidrs(self) -> tuple[str, ...]:
+        """What kube-proxy takes for pods (--cluster-cidr): the pod CIDRs, or the pods' subnet."""
+        if self.pods_have_cidr:
+            return (self.pod_cidr, self.pod_cidr6) if self.dual_stack else (self.pod_cidr,)
+        return (self.pod_subnet if self.mode == "pod-subnet" else self.node_subnet,)
+
+    @property
     def snat_ports_per_node(self) -> int:
-        """Ports of outbound translation (Azure docs: load-balancer-outbound-connections)."""
-        if self.options.outbound_ports:
-            return self.options.outbound_ports
-        return next(ports for most, ports in _SNAT_PORTS if len(self.nodes) <= most)
+        """Ports of outbound translation that the load balancer gives each node at the start."""
+        return self.options.outbound_ports or snat_ports_by_size(len(self.nodes))
 
     @property
     def egress_ip(self) -> str | None:
@@ -207,9 +250,22 @@ class LabSpec:
 
     @property
     def non_masquerade_cidrs(self) -> tuple[str, ...]:
-        """What azure-ip-masq-agent leaves alone (AKS docs: update-azure-cni)."""
-        return (self.pod_cidr,) if self.pods_have_cidr else (self.vnet_cidr,)
+        """What azure-ip-masq-agent leaves alone (AKS docs: update-azure-cni).
+
+        Nothing in pod subnets, where there is no such agent.
+        """
+        if not self.pods_have_cidr:
+            return (self.vnet_cidr,) if self.mode == "node-subnet" else ()
+        return (self.pod_cidr, self.pod_cidr6) if self.dual_stack else (self.pod_cidr,)
 
 
-# Nodes up to, and the ports of each by default: "Azure docs: load-balancer-outbound-connections".
+def snat_ports_by_size(nodes: int) -> int:
+    """Ports that a load balancer gives each of so many machines by default, up to 1000 of them.
+
+    "Azure docs: load-balancer-outbound-connections".
+    """
+    return next(ports for most, ports in _SNAT_PORTS if nodes <= most)
+
+
+# Machines up to, and the ports of each.
 _SNAT_PORTS = ((50, 1024), (100, 512), (200, 256), (400, 128), (800, 64), (1000, 32))

@@ -22,6 +22,9 @@ NODE_SUBNET = {
     "pod-cidrs": "10.224.0.0/12",
     "vnet-cidrs": "10.224.0.0/12",
 }
+KUBENET = {**OVERLAY, "mode": "kubenet"}
+POD_SUBNET = {"mode": "pod-subnet", "policy-engine": "calico", "kube-proxy-mode": "iptables"}
+CILIUM = {"policy-engine": "cilium", "kube-proxy-mode": "none"}
 EVERYWHERE = {
     "cluster-domain": "cluster.local",
     "dns-service-ip": "10.0.0.10",
@@ -35,11 +38,28 @@ EVERYWHERE = {
     [
         ("overlay", "calico", OVERLAY),
         ("node-subnet", "calico", NODE_SUBNET),
+        ("kubenet", "calico", KUBENET),
+        ("pod-subnet", "calico", POD_SUBNET),
         ("overlay", "none", {**OVERLAY, "policy-engine": "none"}),
-        (
-            "overlay",
-            "cilium",
-            {**OVERLAY, "policy-engine": "cilium", "kube-proxy-mode": "none"},
+        ("overlay", "cilium", {**OVERLAY, **CILIUM}),
+        pytest.param(
+            "pod-subnet",
+            "azure",
+            {**POD_SUBNET, "policy-engine": "azure"},
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param("pod-subnet", "cilium", {**POD_SUBNET, **CILIUM}, marks=pytest.mark.thorough),
+        pytest.param(
+            "node-subnet", "cilium", {**NODE_SUBNET, **CILIUM}, marks=pytest.mark.thorough
+        ),
+        pytest.param(
+            "node-subnet",
+            "azure",
+            {**NODE_SUBNET, "policy-engine": "azure"},
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(
+            "kubenet", "none", {**KUBENET, "policy-engine": "none"}, marks=pytest.mark.thorough
         ),
     ],
 )

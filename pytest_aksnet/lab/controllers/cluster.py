@@ -1,16 +1,14 @@
 """The objects that an AKS cluster has before anybody uses it.
 
-Nodes, system namespaces, the API server's Service, and what AKS runs in kube-system. The
-DaemonSets are real objects with real pods, but their programs only pause: the lab's network does
-their work.
+Nodes, system namespaces, the API server's Service, and cluster DNS; `node_agents` has what AKS runs
+on nodes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
     CONFIG_MAPS,
-    DAEMON_SETS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     ENDPOINTS,
@@ -20,15 +18,16 @@ from pytest_aksnet.lab.api.resources import (
     SERVICES,
 )
 from pytest_aksnet.lab.api.store import Store
-from pytest_aksnet.lab.controllers.endpoints import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers import node_agents
+from pytest_aksnet.lab.controllers.endpoint_slices import SERVICE_NAME_LABEL
 from pytest_aksnet.lab.controllers.kubelet.images import resolve
 from pytest_aksnet.lab.controllers.kubelet.node_images import listed
 from pytest_aksnet.lab.controllers.nodes import node_object
+from pytest_aksnet.lab.dns.aks_corefile import COREFILE
 from pytest_aksnet.lab.spec import LabSpec
 
 API_HOST = "api-server"
 COREDNS_REPLICAS = 2
-MASQUERADE_CONFIG = ("kube-system", "azure-ip-masq-agent-config-reconciled")
 CUSTOM_COREFILE = ("kube-system", "coredns-custom")
 _REGISTRY = "mcr.microsoft.com"
 _COREDNS_IMAGE = f"{_REGISTRY}/oss/v2/kubernetes/coredns:v1.12.1-7"
@@ -37,43 +36,13 @@ _SYSTEM_NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system"
 _SYSTEM = "kube-system"
 _API_PORT = 443
 _RECONCILED = {"addonmanager.kubernetes.io/mode": "Reconcile"}
-# AKS' Corefile, shortened to the plugins that the lab's CoreDNS has.
-_COREFILE = """.:53 {
-    errors
-    ready
-    health {
-      lameduck 5s
-    }
-    kubernetes cluster.local in-addr.arpa ip6.arpa {
-      pods insecure
-      fallthrough in-addr.arpa ip6.arpa
-      ttl 30
-    }
-    prometheus :9153
-    forward . /etc/resolv.conf
-    cache 30
-    loop
-    reload
-    loadbalance
-    import custom/*.override
-    template ANY ANY internal.cloudapp.net {
-      match "^(?:[^.]+\\.){4,}internal\\.cloudapp\\.net\\.$"
-      rcode NXDOMAIN
-      fallthrough
-    }
-    template ANY ANY reddog.microsoft.com {
-      rcode NXDOMAIN
-    }
-}
-import custom/*.server
-"""
 
 
 def create_cluster(store: Store, spec: LabSpec) -> None:
     """Put everything into an empty store; controllers make the rest."""
     namespaces = list(_SYSTEM_NAMESPACES)
     if spec.engine == "calico":
-        namespaces.append("calico-system")
+        namespaces.append(node_agents.CALICO_NAMESPACE)
     for name in namespaces:
         store.create(NAMESPACES, {"metadata": {"name": name}})
     images = listed(map(resolve, system_images(spec)))
@@ -81,14 +50,12 @@ def create_cluster(store: Store, spec: LabSpec) -> None:
         store.create(NODES, node_object(spec, node, images))
     _create_api_service(store, spec)
     _create_dns(store, spec)
-    store.create(CONFIG_MAPS, masquerade_config(spec.non_masquerade_cidrs), MASQUERADE_CONFIG[0])
-    for namespace, name, image in _daemons(spec):
-        store.create(DAEMON_SETS, _daemon_set(name, image), namespace)
+    node_agents.create_agents(store, spec)
 
 
 def system_images(spec: LabSpec) -> tuple[str, ...]:
     """References of the images that all nodes have from the start: AKS puts them on its disks."""
-    return (_PAUSE_IMAGE, _COREDNS_IMAGE, *(image for _, _, image in _daemons(spec)))
+    return (_PAUSE_IMAGE, _COREDNS_IMAGE, *node_agents.images(spec))
 
 
 def _create_api_service(store: Store, spec: LabSpec) -> None:
@@ -133,7 +100,7 @@ def _create_dns(store: Store, spec: LabSpec) -> None:
     store.create(SERVICE_ACCOUNTS, {"metadata": {"name": "coredns"}}, _SYSTEM)
     store.create(
         CONFIG_MAPS,
-        {"metadata": {"name": "coredns", "labels": _RECONCILED}, "data": {"Corefile": _COREFILE}},
+        {"metadata": {"name": "coredns", "labels": _RECONCILED}, "data": {"Corefile": COREFILE}},
         _SYSTEM,
     )
     store.create(CONFIG_MAPS, custom_corefile({}), _SYSTEM)
@@ -195,69 +162,16 @@ def _coredns_pod() -> JsonObject:
     }
 
 
+def custom_corefile_data(store: Store) -> dict[str, str]:
+    """What the cluster's owner has put into coredns-custom."""
+    namespace, name = CUSTOM_COREFILE
+    found = store.find(CONFIG_MAPS, name, namespace)
+    return dict((found or {}).get("data") or {})
+
+
 def custom_corefile(data: Mapping[str, str]) -> JsonObject:
     """The ConfigMap with the parts of the Corefile that belong to the cluster's owner."""
     return {
         "metadata": {"name": CUSTOM_COREFILE[1], "labels": _RECONCILED},
         "data": dict(data),
-    }
-
-
-def masquerade_config(cidrs: Sequence[str]) -> JsonObject:
-    """The ConfigMap that azure-ip-masq-agent reads, with this nonMasqueradeCIDRs list."""
-    listed = "".join(f"\n  - {cidr}" for cidr in cidrs) or " []"
-    return {
-        "metadata": {
-            "name": MASQUERADE_CONFIG[1],
-            "labels": {**_RECONCILED, "component": "ip-masq-agent"},
-        },
-        "data": {"ip-masq-agent-reconciled": f"nonMasqueradeCIDRs:{listed}\nmasqLinkLocal: true\n"},
-    }
-
-
-def _daemons(spec: LabSpec) -> list[tuple[str, str, str]]:
-    """Namespace, name and image of the DaemonSets that this mode and engine have."""
-    found = [
-        (
-            _SYSTEM,
-            "azure-ip-masq-agent",
-            f"{_REGISTRY}/oss/v2/azure/ip-masq-agent-v2:v0.1.15-2",
-        )
-    ]
-    if spec.engine == "cilium":
-        found.append((_SYSTEM, "cilium", f"{_REGISTRY}/oss/cilium/cilium:v1.18.6"))
-    else:
-        image = f"{_REGISTRY}/oss/v2/kubernetes/kube-proxy:{spec.kubernetes_version}"
-        found.append((_SYSTEM, "kube-proxy", image))
-    if spec.mode == "overlay" or spec.engine == "cilium":
-        image = f"{_REGISTRY}/containernetworking/azure-cns:v1.6.33"
-        found.append((_SYSTEM, "azure-cns", image))
-    if spec.engine == "calico":
-        found.append(("calico-system", "calico-node", f"{_REGISTRY}/oss/calico/node:v3.30.3"))
-    return found
-
-
-def _daemon_set(name: str, image: str) -> JsonObject:
-    labels = {"k8s-app": name}
-    return {
-        "metadata": {"name": name, "labels": labels},
-        "spec": {
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "hostNetwork": True,
-                    "priorityClassName": "system-node-critical",
-                    "tolerations": [{"operator": "Exists"}],
-                    "containers": [
-                        {
-                            "name": name,
-                            "image": image,
-                            "imagePullPolicy": "IfNotPresent",
-                            "resources": {"requests": {"cpu": "40m", "memory": "25Mi"}},
-                        }
-                    ],
-                },
-            },
-        },
     }

@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
-from pytest_aksnet.lab.spec import NODE_RESOURCE_GROUP, REGION, LabSpec, NodeSpec
+from pytest_aksnet.lab.azure.state import CLUSTER_NETWORK, POD_SUBNET
+from pytest_aksnet.lab.spec import (
+    NODE_RESOURCE_GROUP,
+    REGION,
+    RESOURCE_GROUP,
+    SUBSCRIPTION,
+    LabSpec,
+    NodeSpec,
+)
 
 _IMAGE_VERSION = "AKSUbuntu-2404gen2containerd-202611.01.0"
 _RUNTIME = "containerd://2.1.5-1"
@@ -40,8 +48,7 @@ def node_object(spec: LabSpec, node: NodeSpec, images: Sequence[JsonObject]) -> 
                 "volumes.kubernetes.io/controller-managed-attach-detach": "true",
             },
         },
-        # Azure CNI leaves podCIDR empty: its addresses come from the network or from azure-cns.
-        "spec": {"providerID": node.provider_id},
+        "spec": {**_pod_cidrs(spec, node), "providerID": node.provider_id},
         "status": {**_status(spec, node), "images": [*images]},
     }
 
@@ -83,9 +90,32 @@ def labels(spec: LabSpec, node: NodeSpec) -> dict[str, str]:
     if spec.mode == "overlay":
         result["kubernetes.azure.com/azure-cni-overlay"] = "true"
         result["kubernetes.azure.com/podnetwork-type"] = "overlay"
+    if spec.mode == "pod-subnet":
+        kind = "vnetblock" if spec.options.static_blocks else "vnet"
+        result |= {
+            "kubernetes.azure.com/podnetwork-delegationguid": _ZERO_ID,
+            "kubernetes.azure.com/podnetwork-name": CLUSTER_NETWORK,
+            "kubernetes.azure.com/podnetwork-resourcegroup": RESOURCE_GROUP,
+            "kubernetes.azure.com/podnetwork-subnet": POD_SUBNET,
+            "kubernetes.azure.com/podnetwork-subscription": SUBSCRIPTION,
+            "kubernetes.azure.com/podnetwork-type": kind,
+        }
     if spec.engine == "cilium":
         result["kubernetes.azure.com/ebpf-dataplane"] = "cilium"
+    if spec.options.local_dns:
+        result["kubernetes.azure.com/localdns-state"] = "enabled"
     return result
+
+
+def _pod_cidrs(spec: LabSpec, node: NodeSpec) -> JsonObject:
+    """The pod ranges of a node, which the cluster gives out for kubenet only.
+
+    Azure CNI leaves them empty: its addresses come from the network or from azure-cns.
+    """
+    if spec.mode != "kubenet":
+        return {}
+    cidrs = [cidr for cidr in (node.pod_cidr, node.pod_cidr6) if cidr]
+    return {"podCIDR": cidrs[0], "podCIDRs": cidrs}
 
 
 def _status(spec: LabSpec, node: NodeSpec) -> JsonObject:
@@ -122,7 +152,7 @@ def _status(spec: LabSpec, node: NodeSpec) -> JsonObject:
             for kind, status, reason, text in _CONDITIONS
         ],
         "addresses": [
-            {"type": "InternalIP", "address": node.ip},
+            *({"type": "InternalIP", "address": ip} for ip in (node.ip, node.ip6) if ip),
             {"type": "Hostname", "address": node.name},
         ],
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},

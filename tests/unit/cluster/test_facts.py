@@ -114,6 +114,15 @@ def test_a_node_subnet_cluster_is_known_by_the_whole_vnet_being_listed(key: str)
             masquerade("10.244.0.0/16"),
             "kubenet",
         ),
+        ((PROXY, AGENT), (node("n1", "10.224.0.4", podCIDR="10.244.0.0/24"),), {}, "kubenet"),
+        (
+            # A list that was widened by hand says nothing of where addresses come from.
+            (PROXY, AGENT),
+            (node("n1", "10.224.0.4", podCIDRs=["10.244.0.0/24"]),),
+            masquerade("0.0.0.0/0"),
+            "kubenet",
+        ),
+        ((PROXY,), (node("n1", "10.224.0.4", podCIDR="10.244.0.0/24"),), {}, "byo"),
         ((PROXY, CNS), NODES, {}, "pod-subnet"),
         ((PROXY,), NODES, {}, "byo"),
         (
