@@ -1,8 +1,18 @@
 """How the names of faults are read: NAME[=VALUE][@NODE]."""
 
+import re
+
 import pytest
 
-from pytest_aksnet.lab.faults.registry import UnknownFault, all_faults, find_fault, label
+from pytest_aksnet.lab.faults.fault import Fault
+from pytest_aksnet.lab.faults.registry import (
+    UnfitFault,
+    UnknownFault,
+    all_faults,
+    find_fault,
+    label,
+    refusal,
+)
 from pytest_aksnet.lab.layout import default_spec
 
 SPEC = default_spec("overlay", "calico")
@@ -17,6 +27,10 @@ NODE = SPEC.nodes[0].name
         ("api-latency=2", "api-latency=2"),
         ("private-zone-unlinked", "private-zone-unlinked"),
         (f"nic-without-vf@{NODE}", f"nic-without-vf@{NODE}"),
+        ("packet-loss=0.2", "packet-loss=0.2"),
+        (f"packet-loss@{NODE}", f"packet-loss=0.05@{NODE}"),
+        ("rx-drops=0.5", f"rx-drops=0.5@{SPEC.nodes[-1].name}"),
+        (f"throughput-capped=2@{NODE}", f"throughput-capped=2@{NODE}"),
     ],
 )
 def test_names_are_read(text: str, means: str) -> None:
@@ -39,7 +53,8 @@ def test_names_are_read(text: str, means: str) -> None:
         (f"nic-without-vf=1@{NODE}", "nic-without-vf has no value: leave out =1"),
         (f"api-429=0.1@{NODE}", f"api-429 is a fault of the whole cluster: leave out @{NODE}"),
         ("nic-without-vf@x", "unknown node 'x': the lab has "),
-        ("nonsense=1", "unknown fault 'nonsense': known are api-429, "),
+        ("nonsense=1", "unknown fault 'nonsense': known are "),
+        ("rx-drop", "unknown fault 'rx-drop': did you mean rx-drops"),
     ],
 )
 def test_what_is_wrong_is_named(text: str, words: str) -> None:
@@ -49,6 +64,28 @@ def test_what_is_wrong_is_named(text: str, words: str) -> None:
 
 
 def test_each_name_is_that_of_one_fault() -> None:
-    names = [fault.name for fault in all_faults(SPEC)]
+    faults = all_faults(SPEC)
+    names = [fault.name for fault in faults]
     assert names == sorted(set(names))
-    assert all(label(find_fault(name, SPEC)).startswith(name) for name in names)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)
+    for fault in faults:
+        if not refusal(fault, SPEC):
+            assert label(find_fault(fault.name, SPEC)) == label(fault)
+
+
+@pytest.mark.parametrize("fault", all_faults(SPEC), ids=lambda fault: fault.name)
+def test_each_says_in_a_sentence_what_it_imitates_and_where_that_is_written(fault: Fault) -> None:
+    told = fault.describes
+    assert re.search(r" \(.+\)\.$", told), "the source is in parentheses at the end"
+    assert not re.search(r"\. [A-Z]", re.sub(r"\([^()]*\)", "", told)), "one sentence"
+    assert "\n" not in told
+
+
+def test_a_fault_that_the_lab_cannot_have_is_refused_with_the_remedy() -> None:
+    refused = [fault for fault in all_faults(SPEC) if refusal(fault, SPEC)]
+    for fault in refused:
+        with pytest.raises(UnfitFault) as raised:
+            find_fault(fault.name, SPEC)
+        assert str(raised.value) == f"{fault.name}: {refusal(fault, SPEC)}"
+        assert "\n" not in str(raised.value)
+    assert refused, "at least one fits other labs only"

@@ -33,7 +33,8 @@ class ApiTrouble(RatedFault):
     describes = (
         "All of the api-, exec-, watch-, token-, pod- and quota faults at random: each request, "
         "each watch, each exec and each pod is hit by one of its own with this probability, and "
-        "this often a second, on average, a restart, an expiry or an eviction happens."
+        "this often a second, on average, a restart, an expiry or an eviction happens (what a bad "
+        "hour of a control plane looks like; AKS docs: AKS control plane updates)."
     )
     setting = Setting(
         meaning="probability per request, watch, exec and pod", default=0.05, highest=1

@@ -39,7 +39,7 @@ class Latency(Chance):
     name = "api-latency"
     describes = (
         "Every request, every frame of an exec's output and every batch of a watch comes later, as "
-        "from a far region or a busy server (beside a real one an exec takes 49 ms)."
+        "from a far region or a busy server (recordings of a real API server: an exec takes 49 ms)."
     )
     setting: ClassVar[Setting] = Setting(
         meaning="seconds added", default=DEFAULT_LATENCY_SECONDS, highest=60

@@ -15,7 +15,8 @@ class ApiRestart(Recurring):
     describes = (
         "The API server drops all connections, refuses new ones for about a second and comes back "
         "without memory of earlier changes, so old resourceVersions give 410, as when the control "
-        "plane is updated (measured on a real one: streams end within 33 ms, ready after 1.9 s)."
+        "plane is updated (measured on a real API server: streams end within 33 ms, it is ready "
+        "after 1.9 s)."
     )
     setting = PER_SECOND
     kind = Kind.RESTART

@@ -60,7 +60,7 @@ class ExecOutputLost(Chance):
     name = "exec-output-lost"
     describes = (
         "What a command wrote to its standard output in its last 50 ms is lost, its status is not, "
-        "as recorded of a real server for v4 with a terminal (39 of 60 runs)."
+        "as in 39 of 60 runs with a terminal (recordings of a real API server, protocol v4)."
     )
     setting = PER_EXEC
     kind = Kind.OUTPUT_LOST

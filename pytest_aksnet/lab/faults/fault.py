@@ -1,14 +1,20 @@
 """What a fault is, and what it may touch of a lab."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
+from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.azure.state import AzureState
-from pytest_aksnet.lab.contracts import FaultableNetwork
-from pytest_aksnet.lab.dns.azure import AzureDns
-from pytest_aksnet.lab.dns.coredns import CustomCorefile
+from pytest_aksnet.lab.cni.files import NodeFiles
+from pytest_aksnet.lab.contracts import FaultableNetwork, Sandbox
+from pytest_aksnet.lab.controllers.control_plane import ControlPlane
+from pytest_aksnet.lab.controllers.kubelet.addresses import NodeAddresses
+from pytest_aksnet.lab.controllers.kubelet.naming import ResolverDefects
+from pytest_aksnet.lab.dns.servers import DnsServers
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
+from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.spec import LabSpec
 
 
@@ -36,13 +42,28 @@ class FaultableLab(Protocol):
         ...
 
     @property
-    def azure_dns(self) -> AzureDns:
-        """The resolver at 168.63.129.16."""
+    def dns(self) -> DnsServers:
+        """All DNS servers."""
         ...
 
     @property
-    def custom_corefile(self) -> CustomCorefile:
-        """What every CoreDNS replica is told beyond AKS' Corefile."""
+    def machines(self) -> Mapping[str, Sandbox]:
+        """Nodes, hosts and the fabric by name."""
+        ...
+
+    @property
+    def resolver(self) -> ResolverDefects:
+        """What kubelets write wrongly into resolv.conf of pods."""
+        ...
+
+    @property
+    def pod_addresses(self) -> Mapping[str, NodeAddresses]:
+        """What each node's network plugin may hand out, by node."""
+        ...
+
+    @property
+    def plugins(self) -> Mapping[str, NodeFiles]:
+        """The network plugin's files by node."""
         ...
 
     @property
@@ -51,8 +72,43 @@ class FaultableLab(Protocol):
         ...
 
     @property
+    def middlebox(self) -> Middlebox:
+        """The firewall between the cluster and the internet."""
+        ...
+
+    @property
     def trouble(self) -> Trouble:
         """What is wrong with the API server and the pods of others."""
+        ...
+
+    @property
+    def arm_trouble(self) -> ArmTrouble:
+        """What is wrong with Azure Resource Manager."""
+        ...
+
+    @property
+    def control(self) -> ControlPlane:
+        """Scheduler and controllers."""
+        ...
+
+    def delay_probes(self, node: str, seconds: float) -> None:
+        """How late a node's kubelet is with each look of its probes."""
+        ...
+
+    def silence_kubelet(self, node: str) -> None:
+        """A node's kubelet hears nothing and is not heard any more; its pods run on."""
+        ...
+
+    def restore_kubelet(self, node: str) -> None:
+        """A silent kubelet is heard again."""
+        ...
+
+    def kubelet_clock(self, node: str) -> float:
+        """By how many seconds the clock of a node's kubelet is ahead."""
+        ...
+
+    def set_kubelet_clock(self, node: str, seconds: float) -> None:
+        """Put it so many seconds ahead."""
         ...
 
     async def restart_api(self) -> None:
@@ -81,4 +137,13 @@ class Fault(Protocol):
 
     async def heal(self, lab: FaultableLab) -> None:
         """Make it whole again."""
+        ...
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A fault that not every lab can have."""
+
+    def unfit(self, spec: LabSpec) -> str:
+        """Why this lab cannot have it, in one line that names the option to set; "" if it can."""
         ...

@@ -1,5 +1,6 @@
 """externalTrafficPolicy Local that does not keep the client's address."""
 
+from pytest_aksnet.lab.contracts import ProxyDefect
 from pytest_aksnet.lab.faults.fault import FaultableLab
 
 
@@ -16,10 +17,11 @@ class LocalPolicyLosesSource:
 
     async def inject(self, lab: FaultableLab) -> None:
         """Masquerade it."""
-        lab.network.knobs.external_local_masqueraded = True
+        nodes = {node.name for node in lab.spec.nodes}
+        lab.network.knobs.proxy_defects[ProxyDefect.EXTERNAL_LOCAL_MASQUERADED] = nodes
         lab.network.resync()
 
     async def heal(self, lab: FaultableLab) -> None:
         """Keep the source again."""
-        lab.network.knobs.external_local_masqueraded = False
+        lab.network.knobs.proxy_defects.pop(ProxyDefect.EXTERNAL_LOCAL_MASQUERADED, None)
         lab.network.resync()

@@ -1,10 +1,11 @@
 """A private DNS zone without a link to the virtual network."""
 
+from pytest_aksnet.lab.azure.state import CLUSTER_NETWORK, AzureState
 from pytest_aksnet.lab.faults.fault import FaultableLab
 
 
 class PrivateZoneUnlinked:
-    """All private zones lose their links."""
+    """All private zones lose their links to the cluster's virtual network."""
 
     name = "private-zone-unlinked"
     describes = (
@@ -16,10 +17,15 @@ class PrivateZoneUnlinked:
 
     async def inject(self, lab: FaultableLab) -> None:
         """Unlink them."""
-        for endpoint in lab.spec.private_endpoints:
-            lab.azure_dns.unlink(endpoint.zone)
+        for zone in lab.azure.private_zones.values():
+            zone.links = [link for link in zone.links if link.network != CLUSTER_NETWORK]
+        lab.azure.changed()
 
     async def heal(self, lab: FaultableLab) -> None:
-        """Link them."""
-        for endpoint in lab.spec.private_endpoints:
-            lab.azure_dns.link(endpoint.zone)
+        """Link them as they were when the lab started."""
+        for name, zone in AzureState(lab.spec).private_zones.items():
+            known = lab.azure.private_zones[name].links
+            known += [
+                link for link in zone.links if link.network not in [one.network for one in known]
+            ]
+        lab.azure.changed()

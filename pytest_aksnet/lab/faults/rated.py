@@ -8,16 +8,14 @@ from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.setting import Setting
 
 
-class RatedFault(ABC):
-    """A fault of the API server or of pods with a value; `setting` says what that is."""
+class Valued(ABC):
+    """A fault with a value; `setting` says what that is."""
 
     name: str
     describes: str
     setting: ClassVar[Setting]
-    node = ""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
+    node: str
+    value: float
 
     @abstractmethod
     async def inject(self, lab: FaultableLab) -> None:
@@ -26,6 +24,23 @@ class RatedFault(ABC):
     @abstractmethod
     async def heal(self, lab: FaultableLab) -> None:
         """Make it whole again."""
+
+
+class RatedFault(Valued):
+    """A fault of the cluster, the API server or pods with a value."""
+
+    node = ""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+
+class RatedNodeFault(Valued):
+    """A fault of the node `node` with a value. Some take "" for the whole network."""
+
+    def __init__(self, node: str, value: float) -> None:
+        self.node = node
+        self.value = value
 
 
 class Chance(RatedFault):

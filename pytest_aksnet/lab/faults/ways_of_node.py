@@ -7,36 +7,6 @@ from pytest_aksnet.lab.faults.named_node import NamedNode
 CAPPED_POD_GBPS = 0.5
 
 
-class PodRouteMissing(NamedNode):
-    """The fabric does not know where the pods of a node are."""
-
-    name = "pod-route-missing"
-    describes = (
-        "Azure's network has no route to the pods of one node, as after a lost entry of a route "
-        "table or of the overlay's mappings (AKS docs: concepts-network-azure-cni-overlay, "
-        "configure-kubenet)."
-    )
-
-    def broken(self, knobs: NetworkKnobs) -> set[str]:
-        """Nodes without a route to their pods."""
-        return knobs.pod_routes_absent
-
-
-class NsgBlocksNodePorts(NamedNode):
-    """A network security group denies what comes from other machines to a node's high ports."""
-
-    name = "nsg-blocks-node-ports"
-    describes = (
-        "A rule of a network security group denies TCP from the VNet to one node's own address, "
-        "ports 8080 to 29999 but for those of kubelet and kube-proxy, where AKS needs all traffic "
-        "between nodes (AKS docs: concepts-network-azure-cni-overlay, network security groups)."
-    )
-
-    def broken(self, knobs: NetworkKnobs) -> set[str]:
-        """Nodes behind that rule."""
-        return knobs.ports_denied_by_nsg
-
-
 class NodeDropsPodTraffic(NamedNode):
     """A node's firewall drops what its own pods send to the node itself."""
 
@@ -64,6 +34,21 @@ class LongPacketsLost(NamedNode):
     def broken(self, knobs: NetworkKnobs) -> set[str]:
         """Nodes whose pods lose long packets."""
         return knobs.long_packets_lost
+
+
+class MtuBlackhole(NamedNode):
+    """Long packets to and from a node vanish on their way, and nobody is told."""
+
+    name = "mtu-blackhole"
+    describes = (
+        "Azure's network drops packets of more than 1400 bytes to and from one node, its pods "
+        "included, without an ICMP message, a path MTU black hole (RFC 2923, 2.1; Azure docs: "
+        "virtual-network-tcpip-performance-tuning)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes behind such a way."""
+        return knobs.narrow_nodes
 
 
 class HealthCheckPortDead(NamedNode):
