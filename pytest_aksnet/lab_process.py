@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -26,10 +26,15 @@ END_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabFiles:
-    """What a lab that serves has announced."""
+    """What a lab that serves has announced.
+
+    `about` is what it says of itself: `options` that are not as by default, and in sentences what
+    of it is `real` and what a `facade`.
+    """
 
     kubeconfig: Path
     site: Path
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 class LabProcess:
@@ -46,11 +51,18 @@ class LabProcess:
 
     @classmethod
     def start(
-        cls, mode: str, engine: str, faults: Sequence[str], *, command: Sequence[str] = ()
+        cls,
+        mode: str,
+        engine: str,
+        faults: Sequence[str],
+        *,
+        spec_file: Path | None = None,
+        command: Sequence[str] = (),
     ) -> "LabProcess":
         """Start a lab of that mode and policy engine with these faults injected.
 
-        `command` stands before the arguments; by default the lab of this installation.
+        `spec_file` has the rest of its options. `command` stands before the arguments; by default
+        the lab of this installation.
         """
         life_read, life_write = os.pipe()
         ready_read, ready_write = os.pipe()
@@ -61,6 +73,7 @@ class LabProcess:
             f"--mode={mode}",
             f"--engine={engine}",
             *(f"--fault={fault}" for fault in faults),
+            *([] if spec_file is None else [f"--spec={spec_file}"]),
             f"--life-fd={life_read}",
             f"--ready-fd={ready_write}",
         ]
@@ -109,8 +122,15 @@ class LabProcess:
         if "error" in announcement:
             raise EnvironmentProblem(f"the embedded lab did not start: {announcement['error']}")
         return LabFiles(
-            kubeconfig=Path(announcement["kubeconfig"]), site=Path(announcement["site"])
+            kubeconfig=Path(announcement["kubeconfig"]),
+            site=Path(announcement["site"]),
+            about=announcement.get("about", {}),
         )
+
+    @property
+    def files(self) -> LabFiles | None:
+        """What it has announced, None where nobody has waited for it."""
+        return self._files
 
     def _last_words(self) -> str:
         self._stderr.seek(0)

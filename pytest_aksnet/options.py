@@ -31,9 +31,9 @@ DEFAULT_LEASE_NAMESPACE = "default"
 class Settings:
     """What the user chose, read once per process.
 
-    `lab_mode` is empty where no lab was asked for. `allowed` holds the action classes that checks
-    may take. `tolerations` are those of the API, for every pod. `report_dir` is where a run leaves
-    its report, None where this run leaves none.
+    `lab_mode` is empty where no lab was asked for; `lab_spec` has the lab's other options.
+    `allowed` holds the action classes that checks may take. `tolerations` are those of the API, for
+    every pod. `report_dir` is where a run leaves its report, None where this run leaves none.
     """
 
     kubeconfig: str | None
@@ -41,6 +41,7 @@ class Settings:
     lab_mode: str
     lab_engine: str
     lab_faults: tuple[str, ...]
+    lab_spec: Path | None
     site_file: Path | None
     profile: Mapping[str, str]
     image: str
@@ -73,6 +74,9 @@ class Settings:
         return f"embedded lab {self.lab}" if self.lab_mode else "live cluster"
 
 
+_UNSAID = "default"
+"""--aksnet-lab without a value: as the lab spec file has it, or the first of each."""
+
 SETTINGS_KEY = pytest.StashKey[Settings]()
 
 # (option, metavar, ini type or None where it is no standing choice, help)
@@ -85,6 +89,13 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
         "string",
         "TOML of what is true for this site: private names, egress addresses, floors, "
         f"destinations (default: {DEFAULT_SITE_FILE} in the root directory, if it is there)",
+    ),
+    (
+        "lab-spec",
+        "FILE",
+        None,
+        "lab spec file (TOML) with the embedded lab's options: mode, engine, egress, pools and "
+        "others; --aksnet-lab=MODE:ENGINE overrules it",
     ),
     ("image", "IMAGE", "string", f"netshoot image or mirror (default: {DEFAULT_IMAGE})"),
     ("image-pull-secret", "NAME", "string", "pull secret for it, named in each namespace"),
@@ -157,7 +168,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--aksnet-lab",
         nargs="?",
-        const="overlay",
+        const=_UNSAID,
         default=None,
         metavar="MODE[:ENGINE]",
         help="use the embedded lab; write it as --aksnet-lab=MODE or behind the paths. "
@@ -196,15 +207,17 @@ def flag(config: pytest.Config, name: str) -> bool:
 
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this run. Raises pytest.UsageError for every unknown value."""
-    lab_mode, lab_engine = _lab(config.getoption("aksnet_lab"))
+    lab_spec = _path(config, "lab-spec")
+    lab_mode, lab_engine = _lab(config.getoption("aksnet_lab"), lab_spec)
     kubeconfig = _path(config, "kubeconfig")
     context = _value(config, "context")
     faults = tuple(config.getoption("aksnet_lab_fault") or ())
     if lab_mode:
         _refuse_with_lab(config)
-    elif faults:
+    elif faults or lab_spec:
+        given = f"fault={faults[0]}" if faults else f"spec={lab_spec}"
         raise pytest.UsageError(
-            f"--aksnet-lab-fault={faults[0]} needs the lab: add --aksnet-lab, or leave it out"
+            f"--aksnet-lab-{given} needs the lab: add --aksnet-lab, or leave it out"
         )
     report_dir = _path(config, "report-dir")
     baseline, save_baseline = _path(config, "baseline"), _path(config, "save-baseline")
@@ -216,6 +229,7 @@ def read_settings(config: pytest.Config) -> Settings:
         lab_mode=lab_mode,
         lab_engine=lab_engine,
         lab_faults=faults,
+        lab_spec=lab_spec,
         site_file=_site_file(config),
         profile=_profile(_list(config, "profile")),
         image=_image(config),
@@ -320,11 +334,15 @@ def _positive(config: pytest.Config, name: str) -> int | None:
     return int(value)
 
 
-def _lab(value: str | None) -> tuple[str, str]:
+def _lab(value: str | None, spec_file: Path | None) -> tuple[str, str]:
+    """Mode and engine: as given, else as in the spec file, else the default."""
     if value is None:
         return "", ""
     mode, separator, engine = value.partition(":")
-    if mode not in LAB_MODES:
+    spec = _lab_spec(spec_file)
+    if mode == _UNSAID:
+        mode = spec.get("mode", LAB_MODES[0])
+    elif mode not in LAB_MODES:
         hint = (
             f"; to test {mode}, write the paths before --aksnet-lab" if Path(mode).exists() else ""
         )
@@ -337,7 +355,32 @@ def _lab(value: str | None) -> tuple[str, str]:
             f"--aksnet-lab={value}: unknown policy engine {engine!r}; "
             f"choose one of {', '.join(LAB_ENGINES)}"
         )
-    return mode, engine or LAB_ENGINES[0]
+    return mode, engine or spec.get("engine", LAB_ENGINES[0])
+
+
+def _lab_spec(file: Path | None) -> Mapping[str, str]:
+    """Mode and engine of a lab spec file; the rest of it is for the lab to judge."""
+    if file is None:
+        return {}
+    import tomllib
+
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise pytest.UsageError(
+            f"--aksnet-lab-spec={file}: cannot be read ({error.strerror}); name a lab spec file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise pytest.UsageError(
+            f"--aksnet-lab-spec={file}: is not TOML ({error}); see docs/lab.md"
+        ) from error
+    for key, known in (("mode", LAB_MODES), ("engine", LAB_ENGINES)):
+        if content.get(key, known[0]) not in known:
+            raise pytest.UsageError(
+                f"--aksnet-lab-spec={file}: unknown {key} {content[key]!r}; "
+                f"choose one of {', '.join(known)}"
+            )
+    return {key: str(content[key]) for key in ("mode", "engine") if key in content}
 
 
 def _refuse_with_lab(config: pytest.Config) -> None:

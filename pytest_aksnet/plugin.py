@@ -96,7 +96,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         from pytest_aksnet.lab_process import LabProcess
 
         session.config.stash[LAB_KEY] = LabProcess.start(
-            settings.lab_mode, settings.lab_engine, settings.lab_faults
+            settings.lab_mode,
+            settings.lab_engine,
+            settings.lab_faults,
+            spec_file=settings.lab_spec,
         )
 
 
@@ -105,8 +108,9 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     settings = config.stash[SETTINGS_KEY]
     run_id = config.stash[RUN_ID_KEY]
     if settings.is_lab:
+        spec = f" of {settings.lab_spec}" if settings.lab_spec else ""
         faults = f", faults: {', '.join(settings.lab_faults)}" if settings.lab_faults else ""
-        return [f"aksnet: run {run_id}, {settings.target}{faults}, no live cluster"]
+        return [f"aksnet: run {run_id}, {settings.target}{spec}{faults}, no live cluster"]
     if settings.kubeconfig or settings.context:
         return [f"aksnet: run {run_id}"]
     return []
@@ -220,6 +224,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if report is not None:
         from pytest_aksnet.reporting import finish_report
 
+        lab = config.stash.get(LAB_KEY, None)
+        if lab is not None and lab.files is not None:
+            report.learn_lab(lab.files.about)
         finish_report(config, report, int(exitstatus))
 
 

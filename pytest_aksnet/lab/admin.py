@@ -12,15 +12,24 @@ from pytest_aksnet.lab.api import errors, exchange, streams
 from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
+from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal, Sandbox
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
 from pytest_aksnet.lab.controllers.kubelet.images import PATH
 from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.faults.fault import Fault
-from pytest_aksnet.lab.faults.rated import RatedFault
-from pytest_aksnet.lab.faults.registry import UnknownFault, all_faults, find_fault
+from pytest_aksnet.lab.faults.rated import Valued
+from pytest_aksnet.lab.faults.registry import (
+    UnfitFault,
+    all_faults,
+    find_fault,
+    refusal,
+    takes_node,
+)
+from pytest_aksnet.lab.options import changed_options
 from pytest_aksnet.lab.spec import LabSpec
+from pytest_aksnet.lab.topology import topology
 
 _PLACES = "fabric, internet, host/NAME, node/NAME or pod/NAMESPACE/NAME"
 
@@ -36,6 +45,16 @@ class AdministeredLab(Protocol):
     @property
     def store(self) -> Store:
         """The cluster's objects."""
+        ...
+
+    @property
+    def azure(self) -> AzureState:
+        """The Azure resources around the cluster."""
+        ...
+
+    @property
+    def announcement(self) -> Mapping[str, object]:
+        """What the lab said when it was ready."""
         ...
 
     @property
@@ -67,6 +86,7 @@ def routes(lab: AdministeredLab, kubelets: Kubelets) -> list[web.RouteDef]:
     handlers = _Handlers(lab, kubelets)
     return [
         web.get("/lab/v1/status", handlers.status),
+        web.get("/lab/v1/topology", handlers.topology),
         web.get("/lab/v1/faults", handlers.list_faults),
         web.post("/lab/v1/faults/{name}", handlers.inject),
         web.delete("/lab/v1/faults/{name}", handlers.heal),
@@ -85,13 +105,18 @@ class _Handlers:
             {
                 "mode": spec.mode,
                 "engine": spec.engine,
+                "options": changed_options(spec.options),
                 "nodes": [node.name for node in spec.nodes],
                 "hosts": {host.name: host.ip for host in spec.hosts},
                 "pods": len(self._lab.store.revisions(PODS)),
                 "faults": sorted(self._lab.injected.values()),
                 "seed": self._lab.trouble.seed,
+                "announced": self._lab.announcement,
             }
         )
+
+    async def topology(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(topology(self._lab))
 
     async def list_faults(self, request: web.Request) -> web.StreamResponse:
         injected = sorted(self._lab.injected.items())
@@ -102,7 +127,9 @@ class _Handlers:
                         "name": fault.name,
                         "describes": fault.describes,
                         "node": fault.node,
+                        "takes_node": takes_node(fault.name, self._lab.spec),
                         "value": _described_value(fault),
+                        "unfit": refusal(fault, self._lab.spec),
                         "injected": [text for (name, _), text in injected if name == fault.name],
                     }
                     for fault in all_faults(self._lab.spec)
@@ -121,7 +148,7 @@ class _Handlers:
     ) -> web.StreamResponse:
         try:
             fault = find_fault(request.match_info["name"], self._lab.spec)
-        except UnknownFault as error:
+        except UnfitFault as error:
             raise errors.bad_request(str(error)) from error
         try:
             await change(fault)
@@ -173,6 +200,6 @@ class _Handlers:
 
 def _described_value(fault: Fault) -> str:
     """What the fault's value means, and its default; empty where it has none."""
-    if not isinstance(fault, RatedFault):
+    if not isinstance(fault, Valued):
         return ""
     return f"{fault.setting.meaning} (default {fault.setting.default:g})"

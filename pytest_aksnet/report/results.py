@@ -23,7 +23,11 @@ LINES_FILE = "results.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """The run. Times are ISO 8601 in UTC; `lab` is MODE:ENGINE, empty on a live cluster."""
+    """The run. Times are ISO 8601 in UTC; `lab` is MODE:ENGINE, empty on a live cluster.
+
+    `lab_options` are the options of the lab that are not as by default; `lab_real` and `lab_facade`
+    are what it says of itself.
+    """
 
     id: str
     started: str
@@ -33,6 +37,9 @@ class RunInfo:
     target: Literal["lab", "live"]
     lab: str
     lab_faults: tuple[str, ...]
+    lab_options: Mapping[str, str]
+    lab_real: tuple[str, ...]
+    lab_facade: tuple[str, ...]
     exit_status: int
 
 

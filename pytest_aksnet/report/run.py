@@ -47,6 +47,7 @@ class RunReport:
         self._retries_elsewhere = Retries()
         self._version = version
         self._lab_faults = lab_faults
+        self._about_lab: Mapping[str, object] = {}
         self._started = time.time()
         self._begun = False
         self._baseline = baseline
@@ -62,6 +63,10 @@ class RunReport:
         """Take over what a process read from the cluster; all read the same."""
         self.cluster = cluster
         self.profile = profile
+
+    def learn_lab(self, about: Mapping[str, object]) -> None:
+        """Take over what the lab says of itself: `options`, `real` and `facade`."""
+        self._about_lab = about
 
     def count_retries(self, retries: Retries) -> None:
         """Add what a process had to repeat outside of its checks."""
@@ -82,6 +87,9 @@ class RunReport:
                 target="lab" if self.lab else "live",
                 lab=self.lab,
                 lab_faults=self._lab_faults,
+                lab_options=_options(self._about_lab.get("options")),
+                lab_real=_sentences(self._about_lab.get("real")),
+                lab_facade=_sentences(self._about_lab.get("facade")),
                 exit_status=exit_status,
             ),
             cluster=self.cluster,
@@ -93,3 +101,17 @@ class RunReport:
         if self._save_baseline_to is not None:
             save_baseline(self._save_baseline_to, self.run_id, records)
         return self.results
+
+
+def _options(value: object) -> dict[str, str]:
+    """Options as texts; empty for what is none."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {
+        str(key): ", ".join(map(str, item)) if isinstance(item, list) else str(item)
+        for key, item in value.items()
+    }
+
+
+def _sentences(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()

@@ -40,14 +40,19 @@ def until(true: Callable[[], bool]) -> bool:
     return true()
 
 
-@pytest.mark.parametrize("args", [(), ("-n2",)], ids=" ".join)
+@pytest.mark.parametrize("args", [(), ("-n2", "--aksnet-lab-spec=lab.toml")], ids=" ".join)
 def test_a_lab_run_says_everywhere_that_it_is_one(
     pytester: pytest.Pytester, args: tuple[str, ...]
 ) -> None:
     pytester.makepyfile(SUITE)
+    spec = pytester.path / "lab.toml"
+    spec.write_text('mode = "overlay"\nengine = "cilium"\negress = "nat-gateway"\n', "utf-8")
     result = pytester.runpytest_subprocess("--aksnet-lab=node-subnet:none", *args)
     result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["aksnet: run *, embedded lab node-subnet:none, no live cluster"])
+    of_spec = f" of {spec}" if args else ""
+    result.stdout.fnmatch_lines(
+        [f"aksnet: run *, embedded lab node-subnet:none{of_spec}, no live cluster"]
+    )
     reports = pytester.path / "reports"
     results = json.loads((reports / "results.json").read_text(encoding="utf-8"))
     assert results["run"]["target"] == "lab"
@@ -60,6 +65,15 @@ def test_a_lab_run_says_everywhere_that_it_is_one(
     assert f'<title id="head-title">AKS network conformance of the {label}' in page
     assert f'<h1 id="title">AKS network conformance of the {label}' in page
     assert "No live cluster was looked at." in page
+    assert "What of this lab is real" in page
+    assert "no packet takes another path" in page
+    options = {
+        "mode": "node-subnet",
+        "engine": "none",
+        **({"egress": "nat-gateway"} if args else {}),
+    }
+    assert results["run"]["lab_options"] == options
+    assert any("tbf" in sentence for sentence in results["run"]["lab_real"])
     assert "embedded lab node-subnet:none" in (reports / "junit.xml").read_text(encoding="utf-8")
 
 

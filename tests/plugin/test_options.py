@@ -42,6 +42,47 @@ def test_lab_option(pytester: pytest.Pytester, value: str, mode: str, engine: st
     assert "load-balancer" in read.allowed
 
 
+@pytest.mark.parametrize(
+    ("text", "lab", "mode", "engine"),
+    [
+        ('mode = "kubenet"\nengine = "none"\negress = "none"', "", "kubenet", "none"),
+        ('mode = "kubenet"', "", "kubenet", "calico"),
+        ('mode = "kubenet"\nengine = "none"', "=overlay", "overlay", "none"),
+        ('mode = "kubenet"\nengine = "none"', "=overlay:azure", "overlay", "azure"),
+        ("", "", "overlay", "calico"),
+    ],
+)
+def test_the_lab_option_overrules_the_spec_file(
+    pytester: pytest.Pytester, text: str, lab: str, mode: str, engine: str
+) -> None:
+    (pytester.path / "lab.toml").write_text(text, encoding="utf-8")
+    read = settings(pytester, f"--aksnet-lab{lab}", "--aksnet-lab-spec=lab.toml")
+    assert (read.lab_mode, read.lab_engine) == (mode, engine)
+    assert read.lab_spec == pytester.path / "lab.toml"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (None, "cannot be read (No such file or directory); name a lab spec file"),
+        (b"mode = ", "is not TOML (Invalid value"),
+        (b"mode = '\xff'", "is not TOML ('utf-8'"),
+        (b"mode = 'bridged'", "unknown mode 'bridged'; choose one of overlay"),
+        (b"engine = 7", "unknown engine 7; choose one of calico"),
+    ],
+)
+def test_a_bad_spec_file_is_one_clear_line(
+    pytester: pytest.Pytester, content: bytes | None, named: str
+) -> None:
+    if content is not None:
+        (pytester.path / "lab.toml").write_bytes(content)
+    with pytest.raises(pytest.UsageError) as raised:
+        settings(pytester, "--aksnet-lab", "--aksnet-lab-spec=lab.toml")
+    assert str(raised.value).startswith("--aksnet-lab-spec=")
+    assert named in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
 def test_the_command_line_wins_over_the_ini_file(pytester: pytest.Pytester) -> None:
     pytester.makeini(
         """
@@ -94,6 +135,7 @@ def test_forbid_takes_away(pytester: pytest.Pytester) -> None:
         (["--aksnet-lab=overlay:antrea"], "unknown policy engine 'antrea'"),
         (["--aksnet-lab=overlay:"], "unknown policy engine ''"),
         (["--aksnet-lab-fault=x"], "--aksnet-lab-fault=x needs the lab"),
+        (["--aksnet-lab-spec=lab.toml"], "lab.toml needs the lab: add --aksnet-lab"),
         (["--aksnet-lab", "--aksnet-context=prod"], "exclude each other"),
         (["--aksnet-profile=mode"], "--aksnet-profile=mode: write it as KEY=VALUE"),
         (["--aksnet-profile=mood=x"], "unknown fact 'mood'; choose one of mode"),

@@ -31,7 +31,11 @@ def start(
     monkeypatch.setenv("STAND_IN_STDERR", stderr)
     monkeypatch.setenv("STAND_IN_ARGV", str(folder / "argv"))
     return LabProcess.start(
-        "overlay", "calico", ["nic-without-vf"], command=(sys.executable, "-c", STAND_IN)
+        "overlay",
+        "calico",
+        ["nic-without-vf"],
+        spec_file=folder / "lab.toml",
+        command=(sys.executable, "-c", STAND_IN),
     )
 
 
@@ -45,6 +49,7 @@ def test_a_lab_that_serves_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path:
         lab.stop()
     words = (tmp_path / "argv").read_text(encoding="utf-8").split()
     assert words[:4] == ["serve", "--mode=overlay", "--engine=calico", "--fault=nic-without-vf"]
+    assert words[4] == f"--spec={tmp_path / 'lab.toml'}"
 
 
 def test_a_lab_that_cannot_start_is_quoted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -87,11 +87,17 @@ def test_results_say_what_they_are_about(tmp_path: Path) -> None:
     report = run_report(tmp_path)
     report.log.append(RECORD)
     report.log.append(replace(RECORD, id="z", outcome=CheckOutcome.INCONCLUSIVE))
+    report.learn_lab(
+        {"options": {"egress": "none", "pools": ["a", "b"]}, "real": ["packets"], "facade": ["VFs"]}
+    )
     report.finish(1)
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert list(results) == ["schema", "run", "cluster", "profile", "summary", "checks"]
     assert results["run"]["target"] == "lab"
     assert results["run"]["lab_faults"] == ["nic-without-vf"]
+    assert results["run"]["lab_options"] == {"egress": "none", "pools": "a, b"}
+    assert results["run"]["lab_real"] == ["packets"]
+    assert results["run"]["lab_facade"] == ["VFs"]
     assert results["profile"]["mode"]["source"] == "node label"
     assert results["profile"]["egress-ips"]["value"] is None
     assert results["summary"]["passed"] == 1
