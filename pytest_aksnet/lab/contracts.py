@@ -4,8 +4,10 @@ Types only. Each Protocol has one implementation (`container`, `network`); the c
 faults are written against these.
 """
 
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Protocol
 
 
@@ -68,6 +70,28 @@ class Sandbox(Protocol):
         """Write a file below a directory of the sandbox that is its own (/etc, /run, /var...)."""
         ...
 
+    async def write_files(
+        self, files: Mapping[str, tuple[bytes, int]], directories: Sequence[str] = ()
+    ) -> None:
+        """Put many files in place, each with its mode, after making directories for everybody."""
+        ...
+
+    async def bind(
+        self, other: "Sandbox", source: str, target: str, *, kind: str = "", read_only: bool = False
+    ) -> None:
+        """Find a path of another sandbox here; `kind` as the type of a hostPath volume.
+
+        Raises OSError where the path is not of that type.
+        """
+        ...
+
+    async def name_networks(self, added: "Mapping[str, Sandbox]", removed: Sequence[str]) -> None:
+        """Have names in /run/netns for the networks of other sandboxes, and forget names.
+
+        A name keeps a network alive. Raises OSError.
+        """
+        ...
+
     async def destroy(self) -> None:
         """Kill everything in it at once (SIGKILL) and give up its namespaces."""
         ...
@@ -100,16 +124,28 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointView:
-    """One endpoint address of a Service port. `node` is empty where it is no pod of ours."""
+    """One endpoint address of a Service port. `node` is empty where it is no pod of ours.
+
+    `for_zones` and `for_nodes` are its topology hints (KEP-2433, KEP-3015).
+    """
 
     ip: str
     port: int
     node: str = ""
+    for_zones: tuple[str, ...] = ()
+    for_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePortView:
-    """One port of one Service as kube-proxy sees it. Only ready endpoints are listed."""
+    """One port of one Service in one address family as kube-proxy sees it.
+
+    A Service of both families has two views of each port, which differ in all their addresses
+    (`load_balancer_ips`, `source_ranges` and `endpoints` are those of the view's family alone) and
+    share the node port. `endpoints` are the ready ones; `draining` are those that end but still
+    serve, which proxies fall back on (KEP-1669). `security_group_ranges` are the ranges that only
+    the security group is told of (annotation azure-allowed-ip-ranges).
+    """
 
     namespace: str
     service: str
@@ -125,11 +161,16 @@ class ServicePortView:
     health_check_node_port: int
     source_ranges: tuple[str, ...]
     endpoints: tuple[EndpointView, ...]
+    draining: tuple[EndpointView, ...] = ()
+    security_group_ranges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
-    """A pod with an address as NetworkPolicy engines see it. Host-network pods are not listed."""
+    """A pod with an address as NetworkPolicy engines see it. Host-network pods are not listed.
+
+    `ip6` is its IPv6 address, which pods of dual-stack labs have besides.
+    """
 
     namespace: str
     name: str
@@ -137,6 +178,12 @@ class PodView:
     ip: str
     labels: Mapping[str, str]
     named_ports: Mapping[tuple[str, str], int]
+    ip6: str | None = None
+
+    @property
+    def ips(self) -> tuple[str, ...]:
+        """All its addresses, the IPv4 one first."""
+        return (self.ip,) if self.ip6 is None else (self.ip, self.ip6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +203,29 @@ class PolicyView:
     spec: Mapping[str, object]
 
 
+class PolicyDefect(Enum):
+    """What a policy engine's agent may get wrong about the policies of its node."""
+
+    EXCEPT_IGNORED = auto()
+    NAMESPACE_SELECTOR_ANY = auto()
+    END_PORT_OFF_BY_ONE = auto()
+    EGRESS_NOT_ENFORCED = auto()
+
+
+class ProxyDefect(Enum):
+    """What a node's service proxy may get wrong about Services."""
+
+    EXTERNAL_LOCAL_MASQUERADED = auto()
+    INTERNAL_LOCAL_IGNORED = auto()
+    AFFINITY_LOST = auto()
+    NOT_HAIRPIN = auto()
+    NODE_PORTS_UNSERVED = auto()
+    MASQUERADES_ALL = auto()
+    KEEPS_ENDPOINTS = auto()
+    KEEPS_UDP_FLOWS = auto()
+    FROZEN = auto()
+
+
 class Network(Protocol):
     """The lab's network. Calls are synchronous, take milliseconds, and raise OSError on refusal.
 
@@ -166,12 +236,21 @@ class Network(Protocol):
         """Wire an outside host of the spec, or a node of the spec, into the fabric by its name."""
         ...
 
-    def add_pod(self, node: str, ip: str, netns_fd: int) -> None:
-        """Give a pod its interface and address on a node, and route it."""
+    def add_pod(
+        self, node: str, ip: str, netns_fd: int, ip6: str | None = None, *, name: str = ""
+    ) -> None:
+        """Give a pod its interface and addresses on a node, and route them.
+
+        `name` is "NAMESPACE.NAME", which the network plugin names the pod's link after.
+        """
+        ...
+
+    def pod_link(self, node: str, ip: str) -> tuple[str, str]:
+        """A wired pod's link on the node by name, and the MAC address of its eth0."""
         ...
 
     def remove_pod(self, node: str, ip: str) -> None:
-        """Take back what add_pod did, conntrack entries of the address included."""
+        """Take back what add_pod did, conntrack entries included; `ip` is its IPv4 address."""
         ...
 
     def sync_services(self, services: Sequence[ServicePortView]) -> None:
@@ -193,20 +272,44 @@ class NetworkKnobs:
     """How faults bend the network. Set what is needed, then call `FaultableNetwork.resync`.
 
     `rate_gbps` limits a node in both directions, `pod_rate_gbps` what each of its pods receives.
+    `most_connections` is how many flows a node tracks before it drops new ones.
+    A node enforces changes of policies `policy_lag_seconds` late, and those of a new pod
+    `policy_window_seconds` after it got its address. `packet_loss`, `latency_seconds` (each way)
+    and `rx_drops` are per packet of a node; of all with the key "", which `rx_drops` has not.
+    `narrow_nodes` lose long packets in the fabric; the edge forgets flows after `idle_seconds`.
+    The load balancer lacks its frontends, or nodes in its backend pool (`backends_absent`).
     """
 
     service_proxy_absent: set[str] = field(default_factory=set)
+    proxy_defects: dict[ProxyDefect, set[str]] = field(default_factory=dict)
+    most_connections: dict[str, int] = field(default_factory=dict)
     policy_absent: set[str] = field(default_factory=set)
+    policy_defects: dict[PolicyDefect, set[str]] = field(default_factory=dict)
+    policy_lag_seconds: dict[str, float] = field(default_factory=dict)
+    policy_window_seconds: dict[str, float] = field(default_factory=dict)
     non_masquerade_cidrs: tuple[str, ...] | None = None
-    external_local_masqueraded: bool = False
     rate_gbps: dict[str, float] = field(default_factory=dict)
     pod_rate_gbps: dict[str, float] = field(default_factory=dict)
     pod_routes_absent: set[str] = field(default_factory=set)
-    ports_denied_by_nsg: set[str] = field(default_factory=set)
     drops_own_pods: set[str] = field(default_factory=set)
     long_packets_lost: set[str] = field(default_factory=set)
     health_check_absent: set[str] = field(default_factory=set)
-    egress_ip: str | None = None
+    forwarding_off: set[str] = field(default_factory=set)
+    pod_links_down: set[str] = field(default_factory=set)
+    gateway_neighbours_wrong: set[str] = field(default_factory=set)
+    narrow_nodes: set[str] = field(default_factory=set)
+    idle_seconds: int | None = None
+    frontends_absent: bool = False
+    backends_absent: set[str] = field(default_factory=set)
+    probes_blocked: set[str] = field(default_factory=set)
+    imds_exposed: set[str] = field(default_factory=set)
+    wire_server_blocked: set[str] = field(default_factory=set)
+    packet_loss: dict[str, float] = field(default_factory=dict)
+    latency_seconds: dict[str, float] = field(default_factory=dict)
+    rx_drops: dict[str, float] = field(default_factory=dict)
+    flapping: set[str] = field(default_factory=set)
+    icmp_blocked: bool = False
+    ipv6_lost: set[str] = field(default_factory=set)
 
 
 class FaultableNetwork(Network, Protocol):
@@ -271,6 +374,13 @@ class Kubelet(Protocol):
 
     async def attach(self, namespace: str, pod: str, container: str | None) -> ExecSession:
         """The output of the container's main process from now on. Raises KubeletRefusal."""
+        ...
+
+    async def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
+        """A TCP connection to a port of the pod's own loopback; the receiver closes it.
+
+        Raises KubeletRefusal, or OSError where nothing listens there.
+        """
         ...
 
     def log(

@@ -34,15 +34,50 @@ def write_kubeconfig(folder: Path, *, server: str, ca_pem: bytes, token: str) ->
     return _write(folder / KUBECONFIG, yaml.safe_dump(content, sort_keys=False))
 
 
+def merge_kubeconfig(source: Path, target: Path) -> str:
+    """Add a lab's cluster, user and context to a kubeconfig, or replace those of an earlier lab.
+
+    The current context stays what it is. Returns the name of the lab's context. Raises OSError,
+    and ValueError where `target` is no kubeconfig.
+    """
+    lab = yaml.safe_load(source.read_text())
+    content: object = None
+    if target.exists():
+        try:
+            content = yaml.safe_load(target.read_text())
+        except yaml.YAMLError as error:
+            raise ValueError("it is no YAML") from error
+    content = {"apiVersion": "v1", "kind": "Config"} if content is None else content
+    if not isinstance(content, dict) or content.get("kind") != "Config":
+        raise ValueError("it is no kubeconfig (kind: Config)")
+    for key in ("clusters", "contexts", "users"):
+        # The user has a name of its own here: clusterUser is what `az aks` calls others as well.
+        new = [{**entry, "name": CLUSTER_NAME} for entry in lab[key]]
+        for entry in new:
+            if "context" in entry:
+                entry["context"] = {"cluster": CLUSTER_NAME, "user": CLUSTER_NAME}
+        others = [entry for entry in content.get(key) or [] if entry.get("name") != CLUSTER_NAME]
+        content[key] = [*others, *new]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = target.with_name(f".{target.name}.aksnet-lab")
+    _write(beside, yaml.safe_dump(content, sort_keys=False))
+    beside.replace(target)
+    return CLUSTER_NAME
+
+
 def write_site(folder: Path, spec: LabSpec) -> Path:
-    """Write what is true for this site: what a user of a real cluster would write by hand."""
+    """Write what is true for this site: what a user of a real cluster would write by hand.
+
+    A cluster without a way out names no host on the internet: none can be reached.
+    """
     hosts = {host.name: host for host in spec.hosts}
     external = sorted(spec.public_names)
     lines = [
         f"external_names = {_strings(external)}",
         f"egress_ips = {_strings([spec.egress_ip] if spec.egress_ip else [])}",
     ]
-    for table, name in (("vnet_vm", "vm"), ("internet", "internet")):
+    reachable = [("vnet_vm", "vm"), *([("internet", "internet")] if spec.egress_ip else [])]
+    for table, name in reachable:
         host = hosts[name]
         lines += ["", f"[{table}]", f"host = {_string(host.ip)}", f"port = {host.http_ports[0]}"]
     for endpoint in spec.private_endpoints:

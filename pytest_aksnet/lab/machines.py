@@ -15,8 +15,12 @@ FABRIC = "fabric"
 
 async def create_machines(context: BootContext, spec: LabSpec) -> dict[str, Sandbox]:
     """All machines by name. Raises OSError."""
-    names = [FABRIC, *(node.name for node in spec.nodes), *(host.name for host in spec.hosts)]
-    resolv_conf = naming.node_resolv_conf(spec)
+    of_nodes = naming.node_resolv_conf(spec)
+    resolv_confs = {
+        FABRIC: b"",
+        **{node.name: of_nodes for node in spec.nodes},
+        **{host.name: naming.host_resolv_conf(spec, host) for host in spec.hosts},
+    }
     machines = await asyncio.gather(
         *(
             context.runtime.create_machine(
@@ -28,7 +32,7 @@ async def create_machines(context: BootContext, spec: LabSpec) -> dict[str, Sand
                     "resolv.conf": resolv_conf,
                 },
             )
-            for name in names
+            for name, resolv_conf in resolv_confs.items()
         )
     )
-    return dict(zip(names, machines, strict=True))
+    return dict(zip(resolv_confs, machines, strict=True))

@@ -8,10 +8,13 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from pytest_aksnet.lab import admin, files
+from pytest_aksnet.lab.about import about
 from pytest_aksnet.lab.api.context import CONTEXT
 from pytest_aksnet.lab.api.front import Front
 from pytest_aksnet.lab.api.journal import Subscription
@@ -19,47 +22,49 @@ from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
+from pytest_aksnet.lab.arm.front import ArmFront
+from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.azure.state import AzureState
+from pytest_aksnet.lab.cni.files import node_files
 from pytest_aksnet.lab.container.context import BootContext
-from pytest_aksnet.lab.container.requirements import LabRefused
+from pytest_aksnet.lab.container.requirements import LabRefused, check_bridge_filter
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.cluster import (
     API_HOST,
     COREDNS_REPLICAS,
     create_cluster,
+    custom_corefile_data,
     system_images,
 )
 from pytest_aksnet.lab.controllers.cluster_records import StoreRecords
-from pytest_aksnet.lab.controllers.disruption import DisruptionController
-from pytest_aksnet.lab.controllers.endpoints import EndpointsController, is_ready
-from pytest_aksnet.lab.controllers.garbage import GarbageCollector
+from pytest_aksnet.lab.controllers.control_plane import ControlPlane
+from pytest_aksnet.lab.controllers.endpoints import is_ready
+from pytest_aksnet.lab.controllers.kubelet.addresses import NodeAddresses
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
-from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
-from pytest_aksnet.lab.controllers.load_balancers import LoadBalancerController
-from pytest_aksnet.lab.controllers.loop import ControlLoop
-from pytest_aksnet.lab.controllers.namespaces import NamespaceController
+from pytest_aksnet.lab.controllers.kubelet.heartbeat import Heartbeats
+from pytest_aksnet.lab.controllers.kubelet.naming import ResolverDefects
+from pytest_aksnet.lab.controllers.kubelet.surroundings import ProgramRefused, Surroundings
+from pytest_aksnet.lab.controllers.loop import ControlLoop, LoopFailed
 from pytest_aksnet.lab.controllers.network_feed import PolicyFeed, ServiceFeed
-from pytest_aksnet.lab.controllers.resource_quotas import ResourceQuotaController
-from pytest_aksnet.lab.controllers.scheduler import Scheduler
-from pytest_aksnet.lab.controllers.workloads.daemon_sets import DaemonSetController
-from pytest_aksnet.lab.controllers.workloads.deployments import DeploymentController
-from pytest_aksnet.lab.controllers.workloads.replica_sets import ReplicaSetController
-from pytest_aksnet.lab.controllers.workloads.stateful_sets import StatefulSetController
-from pytest_aksnet.lab.dns.azure import AzureDns
-from pytest_aksnet.lab.dns.coredns import CustomCorefile
+from pytest_aksnet.lab.dns.corefile import CorefileError
 from pytest_aksnet.lab.dns.forward import Forwarder
 from pytest_aksnet.lab.dns.message import NOERROR, Question
-from pytest_aksnet.lab.dns.server import DnsServer
-from pytest_aksnet.lab.dns.servers import start_azure_dns, start_coredns
+from pytest_aksnet.lab.dns.servers import DnsServers, Replica
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.faults.fault import Fault
-from pytest_aksnet.lab.faults.registry import UnknownFault, find_fault, label
+from pytest_aksnet.lab.faults.registry import UnfitFault, find_fault, label
+from pytest_aksnet.lab.imds import Imds
 from pytest_aksnet.lab.machines import FABRIC
+from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.network.model import LabNetwork
 from pytest_aksnet.lab.outside import TLS_PORT, OutsideServer, certificate_names
 from pytest_aksnet.lab.sockets import tcp_listener
 from pytest_aksnet.lab.spec import LabSpec
 from pytest_aksnet.lab.tls import Authority
+from pytest_aksnet.lab.wire_server import WireServer
+
+if TYPE_CHECKING:
+    from pytest_aksnet.lab.arm.world import World
 
 _API_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 _DNS_DEADLINE_SECONDS = 20.0
@@ -80,15 +85,22 @@ class Lab:
         self.spec = spec
         self.store = Store(spec)
         self.azure = AzureState(spec)
-        self.network = LabNetwork(spec, machines[FABRIC].netns_fd)
-        self.azure_dns = AzureDns(spec)
-        self.custom_corefile = CustomCorefile()
+        self.network = LabNetwork(spec, machines[FABRIC].netns_fd, self.azure)
+        self.dns = DnsServers(spec, self.azure, partial(custom_corefile_data, self.store))
+        self.resolver = ResolverDefects()
         self.facade = AcceleratedNetworking()
+        self.pod_addresses = {node.name: NodeAddresses(spec, node) for node in spec.nodes}
+        self.middlebox = Middlebox(machines)
         self.machines = machines
+        self.plugins = node_files(spec, machines, self.pod_addresses)
         self.trouble = Trouble(seed)
         self.injected: dict[tuple[str, str], str] = {}
+        self.announcement: Mapping[str, object] = {}
         self._context = context
         self._authority = Authority()
+        self.control = ControlPlane(self.store, spec, self._authority.certificate_pem.decode())
+        self._arm = ArmFront(context.listeners, self._authority, role=spec.options.arm_role)
+        self.arm_trouble = self._arm.trouble
         self._token = secrets.token_urlsafe(32)
         self._app: web.Application | None = None
         self._front: Front | None = None
@@ -102,7 +114,12 @@ class Lab:
         async with asyncio.TaskGroup() as group:
             facade = group.create_task(self._show_facade())
             await self.network.start()
-            await start_azure_dns(self.spec, self.azure_dns, self.network.fabric_fd)
+            await self.dns.start_azure(self.network.fabric_fd)
+            descriptors = {name: one.netns_fd for name, one in self.machines.items()}
+            await self.dns.start_custom(descriptors)
+            await self.dns.start_local(descriptors)
+            await Imds(self.azure).start(self.network.fabric_fd)
+            await WireServer().start(self.network.fabric_fd, self.spec.azure_dns_ip)
             await self._start_outside_servers()
             kubelets = self._kubelets = self._make_kubelets()
             self._app = create_app(
@@ -114,6 +131,8 @@ class Lab:
                 trouble=self.trouble,
             )
             create_cluster(self.store, self.spec)
+            for plugin in self.plugins.values():
+                plugin.begin()
             for loop in (*self._control_loops(), kubelets):
                 group.create_task(loop.run(), name=type(loop).__name__)
             await self._serve_api(self._app)
@@ -123,7 +142,10 @@ class Lab:
             for fault in faults:
                 await self.inject(fault)
             self._announce()
-            group.create_task(DaemonSetController(self.store).run())
+            group.create_task(self._arm.serve(self._make_arm_world))
+            for loop in self.control.late_loops:
+                group.create_task(loop.run(), name=type(loop).__name__)
+            group.create_task(Heartbeats(self.store, kubelets.links).run())
 
     async def inject(self, fault: Fault) -> None:
         """Inject a fault and remember it."""
@@ -145,6 +167,31 @@ class Lab:
         assert self._kubelets is not None
         self._kubelets.evict_one()
 
+    def kubelet_clock(self, node: str) -> float:
+        """By how many seconds the clock of a node's kubelet is ahead."""
+        assert self._kubelets is not None
+        return self._kubelets.links[node].clock_ahead
+
+    def set_kubelet_clock(self, node: str, seconds: float) -> None:
+        """Put it so many seconds ahead."""
+        assert self._kubelets is not None
+        self._kubelets.links[node].clock_ahead = seconds
+
+    def delay_probes(self, node: str, seconds: float) -> None:
+        """How late a node's kubelet is with each look of its probes."""
+        assert self._kubelets is not None
+        self._kubelets.links[node].be_late(seconds)
+
+    def silence_kubelet(self, node: str) -> None:
+        """A node's kubelet hears nothing and is not heard any more; its pods run on."""
+        assert self._kubelets is not None
+        self._kubelets.silence(node)
+
+    def restore_kubelet(self, node: str) -> None:
+        """A silent kubelet is heard again."""
+        assert self._kubelets is not None
+        self._kubelets.restore(node)
+
     # -- boot ------------------------------------------------------------------------------
 
     def _wire_machines(self) -> None:
@@ -163,13 +210,16 @@ class Lab:
             if TLS_PORT in host.http_ports:
                 names = certificate_names(self.spec, host)
                 tls = self._authority.server_context(names, (host.ip,))
+                if host.domain == "internet":
+                    self.middlebox.guard(host.name, tls)
             await OutsideServer(host, tls=tls).start(self.machines[host.name].netns_fd)
 
     def _make_kubelets(self) -> Kubelets:
-        async def run_coredns(sandbox: Sandbox) -> DnsServer:
-            return await start_coredns(
-                self.spec, self._records, sandbox.netns_fd, custom=self.custom_corefile
-            )
+        async def run_coredns(sandbox: Sandbox) -> Replica:
+            try:
+                return await self.dns.start_coredns(self._records, sandbox.netns_fd)
+            except CorefileError as error:
+                raise ProgramRefused(f"[FATAL] {error}") from error
 
         around = Surroundings(
             store=self.store,
@@ -181,6 +231,9 @@ class Lab:
             programs={"coredns": run_coredns},
             facade=self.facade,
             addresses=self._policies,
+            resolver=self.resolver,
+            pod_addresses=self.pod_addresses,
+            plugins=self.plugins,
             trouble=self.trouble,
         )
         return Kubelets(around, self.machines)
@@ -190,21 +243,11 @@ class Lab:
         return self._app[CONTEXT].issue_token(namespace, account)
 
     def _control_loops(self) -> list[ControlLoop]:
-        store, spec = self.store, self.spec
         return [
-            NamespaceController(store, self._authority.certificate_pem.decode()),
             self._records,
             self._policies,
-            ServiceFeed(store, self.network),
-            Scheduler(store),
-            EndpointsController(store, spec),
-            LoadBalancerController(store, spec),
-            DeploymentController(store),
-            ReplicaSetController(store),
-            StatefulSetController(store),
-            DisruptionController(store),
-            ResourceQuotaController(store),
-            GarbageCollector(store),
+            ServiceFeed(self.store, self.network),
+            *self.control.loops,
         ]
 
     async def _serve_api(self, app: web.Application) -> None:
@@ -215,7 +258,7 @@ class Lab:
             (*_API_NAMES, domain), ("127.0.0.1", self.spec.kubernetes_service_ip, api_ip)
         )
         inner = tcp_listener(self.machines[API_HOST].netns_fd, api_ip, 443)
-        self._front = Front(app, (self._context.listener, inner), tls)
+        self._front = Front(app, (self._context.listeners.api, inner), tls)
         await self._front.start()
 
     async def _dns_pods_ready(self) -> None:
@@ -234,7 +277,7 @@ class Lab:
     async def _dns_answers(self) -> None:
         """Ask kube-dns from a node, through its service proxy, until it answers."""
         node = self.machines[self.spec.nodes[0].name]
-        client = Forwarder(self.spec.dns_service_ip, node.netns_fd, attempt_seconds=0.5)
+        client = Forwarder([self.spec.dns_service_ip], node.netns_fd, attempt_seconds=0.5)
         name = f"kubernetes.default.svc.{self.spec.cluster_domain}"
         async with asyncio.timeout(_DNS_DEADLINE_SECONDS):
             while True:
@@ -242,11 +285,24 @@ class Lab:
                     Question(name=name, qtype=1, transport="udp", udp_size=512)
                 )
                 if answer.rcode == NOERROR and answer.answers:
+                    client.close()
                     return
                 await asyncio.sleep(_DNS_PAUSE_SECONDS)
 
+    def _make_arm_world(self, trouble: ArmTrouble) -> "World":
+        from pytest_aksnet.lab.arm.packets import LabPackets
+        from pytest_aksnet.lab.arm.world import World
+
+        return World(
+            spec=self.spec,
+            azure=self.azure,
+            store=self.store,
+            network=LabPackets(self.network, self.machines),
+            trouble=trouble,
+        )
+
     def _announce(self) -> None:
-        host, port = self._context.listener.getsockname()
+        host, port = self._context.listeners.api.getsockname()
         folder = self._context.state_dir
         kubeconfig = files.write_kubeconfig(
             folder,
@@ -255,8 +311,13 @@ class Lab:
             token=self._token,
         )
         site = files.write_site(folder, self.spec)
-        announcement: Mapping[str, object] = {"kubeconfig": str(kubeconfig), "site": str(site)}
-        self._context.announce(announcement)
+        self.announcement = {
+            "kubeconfig": str(kubeconfig),
+            "site": str(site),
+            "azure": str(self._arm.write_environment(folder)),
+            "about": about(self.spec),
+        }
+        self._context.announce(self.announcement)
 
 
 async def run_lab(
@@ -266,13 +327,28 @@ async def run_lab(
     fault_names: Sequence[str],
     seed: int | None,
 ) -> None:
-    """Run a lab on its machines until it is cancelled. Raises LabRefused for an unknown fault.
+    """Run a lab on its machines until it is cancelled. Raises LabRefused for a fault that it cannot
+    have.
 
     `seed` is that of the faults that strike at random; None for a random one.
     """
     logging.basicConfig(level=logging.WARNING, format="aksnet-lab: %(levelname)s: %(message)s")
+    if spec.mode == "kubenet":
+        check_bridge_filter()
     try:
         faults = [find_fault(name, spec) for name in fault_names]
-    except UnknownFault as error:
+    except UnfitFault as error:
         raise LabRefused(str(error)) from error
-    await Lab(spec, context, machines, seed=seed).run(faults)
+    try:
+        await Lab(spec, context, machines, seed=seed).run(faults)
+    except ExceptionGroup as group:
+        first: Exception = group
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        if isinstance(first, LabRefused):
+            raise first from group
+        text = str(first)
+        if not isinstance(first, LoopFailed):
+            logging.getLogger(__name__).error("a part of the lab failed", exc_info=first)
+            text = f"{type(first).__name__}: {first}"
+        raise LabRefused(f"the lab failed: {text}") from group

@@ -50,17 +50,19 @@ class OutsideServer:
 
     async def start(self, netns_fd: int) -> None:
         """Listen in that network namespace. Raises OSError."""
+        addresses = ("", "::") if self._host.ip6 else ("",)
         for port in self._host.http_ports:
             tls = self._tls if port == TLS_PORT else None
-            self._servers.append(
-                await asyncio.start_server(
-                    self._serve,
-                    sock=tcp_listener(netns_fd, port=port),
-                    ssl=tls,
-                    ssl_handshake_timeout=self._request_seconds if tls else None,
-                    limit=_LARGEST_HEAD,
+            for address in addresses:
+                self._servers.append(
+                    await asyncio.start_server(
+                        self._serve,
+                        sock=tcp_listener(netns_fd, address, port),
+                        ssl=tls,
+                        ssl_handshake_timeout=self._request_seconds if tls else None,
+                        limit=_LARGEST_HEAD,
+                    )
                 )
-            )
 
     async def stop(self) -> None:
         """Stop listening and drop the open connections."""

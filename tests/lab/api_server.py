@@ -132,6 +132,12 @@ class LocalKubelet:
             tty=False,
         )
 
+    async def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
+        opened = socket.socket()
+        opened.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
+        return opened
+
     async def log(
         self,
         namespace: str,

@@ -26,6 +26,7 @@ class RunningLab:
     engine: str
     kubeconfig: Path
     site: Path
+    azure: Path
     process: "subprocess.Popen[bytes]"
     life_fd: int
 
@@ -52,9 +53,13 @@ class RunningLab:
 
 
 def start_lab(
-    mode: str = "overlay", engine: str = "calico", *faults: str, settings: Sequence[str] = ()
+    mode: str = "overlay",
+    engine: str = "calico",
+    *faults: str,
+    settings: Sequence[str] = (),
+    spec: Path | None = None,
 ) -> RunningLab:
-    """Start a lab and wait until it is ready; `settings` as --set takes them.
+    """Start a lab and wait until it is ready; `settings` as --set takes them, `spec` as --spec.
 
     Raises LabDidNotStart.
     """
@@ -64,6 +69,7 @@ def start_lab(
         [
             *serve_argv(mode, engine, faults, life_fd=life_read, ready_fd=ready_write),
             *(f"--set={setting}" for setting in settings),
+            *(() if spec is None else (f"--spec={spec}",)),
         ],
         stdin=subprocess.DEVNULL,
         pass_fds=(life_read, ready_write),
@@ -82,6 +88,7 @@ def start_lab(
         engine=engine,
         kubeconfig=Path(said["kubeconfig"]),
         site=Path(said["site"]),
+        azure=Path(said["azure"]),
         process=process,
         life_fd=life_write,
     )

@@ -37,12 +37,16 @@ async def living(context: BootContext) -> object:
         writer.write(b"hello")
         writer.close()
 
-    server = await asyncio.start_server(answer, sock=context.listener)
+    server = await asyncio.start_server(answer, sock=context.listeners.api)
     file = context.state_dir / "file"
     file.write_text("state")
     namespaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("net", "pid", "user")]
     context.announce(
-        {"file": str(file), "port": context.listener.getsockname()[1], "namespaces": namespaces}
+        {
+            "file": str(file),
+            "port": context.listeners.api.getsockname()[1],
+            "namespaces": namespaces,
+        }
     )
     await server.serve_forever()
     return None

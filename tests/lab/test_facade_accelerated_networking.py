@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_aksnet.lab.contracts import Process, ProcessGroup
+from pytest_aksnet.lab.contracts import Process, ProcessGroup, Sandbox
 from pytest_aksnet.lab.facade.accelerated_networking import (
+    VF_NAMES,
     AcceleratedNetworking,
     FacadeError,
     vf_name,
@@ -103,6 +104,19 @@ class Namespaces:
         raise NotImplementedError
 
     async def write_file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        raise NotImplementedError
+
+    async def write_files(
+        self, files: Mapping[str, tuple[bytes, int]], directories: Sequence[str] = ()
+    ) -> None:
+        raise NotImplementedError
+
+    async def bind(
+        self, other: object, source: str, target: str, *, kind: str = "", read_only: bool = False
+    ) -> None:
+        raise NotImplementedError
+
+    async def name_networks(self, added: Mapping[str, Sandbox], removed: Sequence[str]) -> None:
         raise NotImplementedError
 
     async def destroy(self) -> None:
@@ -227,6 +241,41 @@ def test_removed_vf_is_gone_everywhere_at_once_and_comes_back(node: Node) -> Non
     asyncio.run(node.facade.restore_vf(node.spec.name))
     test_sysfs_shows_the_pair_of_nics(node)
     test_counters_move_with_the_traffic_of_eth0(node)
+
+
+def test_a_vf_can_go_and_come_as_often_as_one_likes(node: Node) -> None:
+    for _ in range(4):
+        node.facade.remove_vf(node.spec.name)
+        assert not node.facade.has_vf(node.spec.name)
+        asyncio.run(node.facade.restore_vf(node.spec.name))
+    assert node.facade.has_vf(node.spec.name)
+    test_sysfs_shows_the_pair_of_nics(node)
+
+
+def test_the_counters_of_an_idle_vf_stand_still(node: Node) -> None:
+    asyncio.run(node.facade.set_vf_idle(node.spec.name, idle=True))
+    path = f"/sys/class/net/{node.vf}/statistics/tx_bytes"
+    before = int(node.machine.run("cat", path))
+    assert node.machine.run(sys.executable, "-c", SEND) == ""
+    for sandbox in node.sandboxes:
+        assert int(sandbox.run("cat", path)) == before
+        counters = node.statistics(sandbox, "eth0")
+        assert {value for key, value in counters.items() if key.startswith("vf_")} == {0}
+        assert counters["tx_queue_0_bytes"] > 90_000
+    test_sysfs_shows_the_pair_of_nics(node)
+    asyncio.run(node.facade.set_vf_idle(node.spec.name, idle=False))
+    test_counters_move_with_the_traffic_of_eth0(node)
+
+
+def test_a_vf_of_another_adapter_has_another_driver_and_name(node: Node) -> None:
+    [other] = {"mana", "mlx5_core"} - {node.spec.vf_driver}
+    asyncio.run(node.facade.set_vf_driver(node.spec.name, other))
+    name = VF_NAMES[other]
+    for sandbox in node.sandboxes:
+        assert node.vf not in sandbox.run("ls", "/sys/class/net").split()
+        assert f"driver: {other}\n" in sandbox.run("ethtool", "-i", name)
+    asyncio.run(node.facade.set_vf_driver(node.spec.name, node.spec.vf_driver))
+    test_sysfs_shows_the_pair_of_nics(node)
 
 
 def test_ended_pod_is_not_looked_for_when_the_vf_comes_back(node: Node) -> None:

@@ -97,9 +97,11 @@ def test_the_system_has_what_aks_runs(user_of_each: User) -> None:
     sets = {
         item.metadata.name: item for item in user.apps.list_daemon_set_for_all_namespaces().items
     }
-    expected = {"azure-ip-masq-agent", "calico-node", "kube-proxy"}
-    if user.lab.mode == "overlay":
+    expected = {"calico-node", "kube-proxy"}
+    if user.lab.mode in ("overlay", "pod-subnet"):
         expected.add("azure-cns")
+    if user.lab.mode != "pod-subnet":
+        expected.add("azure-ip-masq-agent")
     assert set(sets) == expected
     user.eventually(
         lambda: all(
@@ -111,4 +113,7 @@ def test_the_system_has_what_aks_runs(user_of_each: User) -> None:
     node = user.core.read_node(user.nodes()[0])
     overlay = node.metadata.labels.get("kubernetes.azure.com/azure-cni-overlay")
     assert overlay == ("true" if user.lab.mode == "overlay" else None)
+    kind = node.metadata.labels.get("kubernetes.azure.com/podnetwork-type")
+    assert kind == {"overlay": "overlay", "pod-subnet": "vnet"}.get(user.lab.mode)
+    assert node.spec.pod_cidr == ("10.244.0.0/24" if user.lab.mode == "kubenet" else None)
     assert node.spec.provider_id.startswith("azure:///subscriptions/")

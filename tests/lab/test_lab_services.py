@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab.user import User
+from tests.lab.user import REFLECT, User
 
 
 @pytest.fixture
@@ -96,6 +96,43 @@ def test_a_load_balancer_serves_the_internet_and_local_keeps_its_clients_address
         lambda: web.at("host/runner", "curl", "-s", "-m", "2", url).stdout == "203.0.113.200\n",
         "the runner is seen with its own address",
     )
+
+
+@pytest.mark.parametrize("wanted", ["PreferSameZone", "PreferSameNode"])
+def test_a_traffic_distribution_becomes_hints_of_ready_endpoints(web: User, wanted: str) -> None:
+    web.create_service("web", trafficDistribution=wanted)
+    await_endpoints(web, "web", "web-a", "web-b")
+    found = web.discovery.list_namespaced_endpoint_slice(web.namespace).items[0].endpoints
+    assert [[zone.name for zone in one.hints.for_zones] for one in found] == [
+        [one.zone] for one in found
+    ]
+    nodes = [[node.name for node in one.hints.for_nodes or ()] for one in found]
+    assert nodes == [[one.node_name] if wanted == "PreferSameNode" else [] for one in found]
+
+
+def test_a_pod_that_ends_serves_until_another_is_ready(user: User) -> None:
+    first, _, third = user.nodes()
+    probe = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+    stays = {"preStop": {"exec": {"command": ["sleep", "20"]}}}
+    user.create_pod(
+        "old",
+        command=["python3", "-c", REFLECT],
+        node=first,
+        labels={"app": "web"},
+        container={"readinessProbe": probe, "lifecycle": stays},
+    )
+    user.create_pod("client", node=third)
+    user.create_service("web")
+    user.ready("old", "client")
+    await_endpoints(user, "web", "old")
+    user.core.delete_namespaced_pod("old", user.namespace)
+    user.eventually(lambda: endpoints(user, "web") == set(), "nobody is ready")
+    assert user.seen_by("client", "web", 80) == user.pod_ip("client")
+    user.create_reflector("new", node=third, labels={"app": "web"})
+    user.ready("new")
+    await_endpoints(user, "web", "new")
+    user.core.delete_namespaced_pod("old", user.namespace, grace_period_seconds=0)
+    user.eventually(lambda: user.seen_by("client", "web", 80) != "", "the new pod serves")
 
 
 def test_a_service_without_endpoints_refuses(web: User) -> None:

@@ -197,7 +197,8 @@ class User:
         """Heal whatever is injected."""
         for line in self.lab.tool("fault", "list").stdout.splitlines():
             if line.startswith("* "):
-                self.heal(line.split()[1])
+                for label in line.partition("(on ")[2].removesuffix(")").split(", "):
+                    self.heal(label)
 
     # -- waiting ---------------------------------------------------------------------------
 

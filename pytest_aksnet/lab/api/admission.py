@@ -1,7 +1,7 @@
 """What happens to an object between the request and storage: defaults, validation, allocation.
 
 Chooses the functions for a kind; the rules themselves are in `defaults`, `validation`,
-`services` and `pod_security`.
+`services`, `ip_families`, `service_addresses` and `pod_security`.
 """
 
 from collections.abc import Callable
@@ -10,11 +10,13 @@ from pytest_aksnet.lab.api import defaults, errors, limit_ranges, services, vali
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
     CLUSTER_ROLE_BINDINGS,
+    CRON_JOBS,
     DAEMON_SETS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     ENDPOINTS,
     EVENTS,
+    JOBS,
     LEASES,
     LIMIT_RANGES,
     NAMESPACES,
@@ -28,15 +30,18 @@ from pytest_aksnet.lab.api.resources import (
     STATEFUL_SETS,
     Resource,
 )
+from pytest_aksnet.lab.api.service_addresses import Allocator
 from pytest_aksnet.lab.spec import LabSpec
 
 _DEFAULTS: dict[Resource, Callable[[JsonObject], None]] = {
     CLUSTER_ROLE_BINDINGS: defaults.role_binding,
+    CRON_JOBS: defaults.cron_job,
     DAEMON_SETS: defaults.daemon_set,
     DEPLOYMENTS: defaults.deployment,
     ENDPOINT_SLICES: defaults.endpoint_slice,
     ENDPOINTS: defaults.endpoints,
     EVENTS: defaults.event,
+    JOBS: defaults.job,
     LIMIT_RANGES: limit_ranges.default,
     NETWORK_POLICIES: defaults.network_policy,
     REPLICA_SETS: defaults.replica_set,
@@ -46,6 +51,7 @@ _DEFAULTS: dict[Resource, Callable[[JsonObject], None]] = {
     STATEFUL_SETS: defaults.stateful_set,
 }
 _ON_CREATE: dict[Resource, Callable[[JsonObject], None]] = {
+    JOBS: defaults.new_job,
     NAMESPACES: defaults.namespace,
     PODS: defaults.pod,
 }
@@ -56,7 +62,8 @@ class Admission:
     """The admission chain of one store, with the allocators of its cluster."""
 
     def __init__(self, spec: LabSpec) -> None:
-        self._services = services.Allocator(spec.service_cidr)
+        second = (spec.service_cidr6,) if spec.dual_stack else ()
+        self._services = Allocator(spec.service_cidr, *second)
 
     def default(self, resource: Resource, value: JsonObject, old: JsonObject | None = None) -> None:
         """Write defaults into a new object, or into an update of `old`."""
@@ -66,7 +73,7 @@ class Admission:
             services.carry_over(value, old)
         if resource in _DEFAULTS:
             _DEFAULTS[resource](value)
-        if resource in _WORKLOADS or resource is RESOURCE_QUOTAS:
+        if resource in _WORKLOADS or resource in (CRON_JOBS, JOBS, RESOURCE_QUOTAS):
             value.setdefault("status", {})
 
     def validate(
@@ -84,9 +91,23 @@ class Admission:
             causes += validation.workload(value, old)
         elif resource is LEASES:
             causes += validation.lease(value, old)
+        elif resource is JOBS:
+            causes += validation.job(value, old)
+        elif resource is CRON_JOBS:
+            causes += validation.cron_job(value)
         if causes:
             name = value["metadata"].get("name", "")
             raise errors.invalid(resource.kind, resource.group, name, causes)
+
+    def validate_part(
+        self, resource: Resource, value: JsonObject, old: JsonObject, subresource: str
+    ) -> None:
+        """Raise ApiError 422 where a subresource may not become so."""
+        if subresource == "ephemeralcontainers":
+            causes = validation.ephemeral_containers(value["spec"], old["spec"])
+            if causes:
+                name = value["metadata"]["name"]
+                raise errors.invalid(resource.kind, resource.group, name, causes)
 
     def allocate(
         self, resource: Resource, value: JsonObject, old: JsonObject | None = None

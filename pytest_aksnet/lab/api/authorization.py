@@ -39,7 +39,35 @@ def authenticate(context: ApiContext, request: web.Request) -> User:
     user = context.user_of(token_of(request))
     if user is None:
         raise errors.unauthorized()
-    return user
+    wanted = request.headers.get("Impersonate-User", "")
+    return _impersonated(context.store, user, wanted, request) if wanted else user
+
+
+def _impersonated(store: Store, user: User, wanted: str, request: web.Request) -> User:
+    """Who a user acts as (kubectl --as). Raises ApiError 403 where it may not."""
+    parts = wanted.split(":")
+    is_account = wanted.startswith("system:serviceaccount:") and len(parts) == 4
+    if not user.is_admin and not allowed(
+        store,
+        user,
+        verb="impersonate",
+        group="",
+        resource="serviceaccounts" if is_account else "users",
+        namespace=parts[2] if is_account else "",
+        name=parts[3] if is_account else wanted,
+    ):
+        kind = "serviceaccounts" if is_account else "users"
+        why = (
+            f'User "{user.name}" cannot impersonate resource "{kind}" in API group "" at the '
+            "cluster scope"
+        )
+        raise errors.NotAuthorized(f'{kind} "{wanted}" is forbidden: {why}', {})
+    groups = list(request.headers.getall("Impersonate-Group", []))
+    if is_account and not groups:
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{parts[2]}"]
+    if "system:unauthenticated" not in groups:
+        groups.append("system:authenticated")
+    return User(name=wanted, groups=tuple(dict.fromkeys(groups)))
 
 
 def verb_of(request: web.Request, target: Target) -> str:

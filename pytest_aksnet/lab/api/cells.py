@@ -5,7 +5,6 @@ Pure functions of objects; which column has which cell is in `tables`.
 
 import datetime
 from collections.abc import Callable
-from typing import Any
 
 from pytest_aksnet.lab.api.objects import JsonObject, get_path
 
@@ -102,49 +101,6 @@ def plain_selector(value: JsonObject) -> object:
 
 
 # -- pods -----------------------------------------------------------------------------------
-
-
-def _statuses(value: JsonObject) -> list[JsonObject]:
-    return list(value.get("status", {}).get("containerStatuses") or [])
-
-
-def pod_ready(value: JsonObject) -> object:
-    """Ready containers of all containers."""
-    ready = sum(bool(item.get("ready")) for item in _statuses(value))
-    return f"{ready}/{len(value['spec'].get('containers') or [])}"
-
-
-def pod_status(value: JsonObject) -> object:
-    """The phase of a pod, or the reason that says more."""
-    status = value.get("status", {})
-    reason = status.get("reason") or status.get("phase", "Unknown")
-    for item in reversed(_statuses(value)):
-        state: dict[str, Any] = item.get("state") or {}
-        waiting, terminated = state.get("waiting") or {}, state.get("terminated")
-        if waiting.get("reason"):
-            reason = waiting["reason"]
-        elif terminated is not None:
-            reason = terminated.get("reason") or f"ExitCode:{terminated.get('exitCode')}"
-    if reason == "Completed" and any(
-        item.get("ready") and "running" in (item.get("state") or {}) for item in _statuses(value)
-    ):
-        reason = "Running"
-    if "deletionTimestamp" in value["metadata"]:
-        reason = "Terminating"
-    return reason
-
-
-def pod_restarts(value: JsonObject) -> object:
-    """Restarts of all containers, and when the last one was."""
-    count = sum(int(item.get("restartCount", 0)) for item in _statuses(value))
-    finished = [
-        moment
-        for item in _statuses(value)
-        if (moment := get_path(item, "lastState.terminated.finishedAt"))
-    ]
-    if count and finished:
-        return f"{count} ({since(max(map(str, finished)))} ago)"
-    return str(count)
 
 
 def pod_gates(value: JsonObject) -> object:

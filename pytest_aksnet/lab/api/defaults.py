@@ -68,6 +68,12 @@ def pod_spec(spec: JsonObject, owner: JsonObject) -> None:
             volume["hostPath"].setdefault("type", "")
 
 
+def ephemeral_containers(spec: JsonObject) -> None:
+    """The ephemeral containers of a pod's spec."""
+    for container in spec.get("ephemeralContainers") or []:
+        _container(container, host_network=bool(spec.get("hostNetwork")))
+
+
 def _container(container: JsonObject, *, host_network: bool) -> None:
     image = str(container.get("image", ""))
     tag = image.rpartition("/")[2].partition(":")[2]
@@ -235,6 +241,53 @@ def stateful_set(value: JsonObject) -> None:
     )
     _zero_status(value, "availableReplicas", "replicas")
     _template(spec)
+
+
+def job(value: JsonObject) -> None:
+    """A Job."""
+    _job_spec(value.setdefault("spec", {}))
+
+
+def _job_spec(spec: JsonObject) -> None:
+    if spec.get("completions") is None and spec.get("parallelism") is None:
+        spec["completions"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("manualSelector", False)
+    spec.setdefault("suspend", False)
+    spec.setdefault("podReplacementPolicy", "TerminatingOrFailed")
+    _template(spec)
+
+
+def new_job(value: JsonObject) -> None:
+    """A Job that is about to be created: its selector and labels follow from its uid."""
+    spec = value.setdefault("spec", {})
+    if spec.get("manualSelector"):
+        return
+    metadata = value["metadata"]
+    uid, name = metadata["uid"], metadata.get("name", "")
+    own = {"batch.kubernetes.io/controller-uid": uid}
+    spec.setdefault("selector", {"matchLabels": own})
+    template = spec.setdefault("template", {})
+    labels = template.setdefault("metadata", {}).setdefault("labels", {})
+    labels |= {
+        **own,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+    }
+
+
+def cron_job(value: JsonObject) -> None:
+    """A CronJob."""
+    spec = value.setdefault("spec", {})
+    spec.setdefault("concurrencyPolicy", "Allow")
+    spec.setdefault("suspend", False)
+    spec.setdefault("successfulJobsHistoryLimit", 3)
+    spec.setdefault("failedJobsHistoryLimit", 1)
+    template = (spec.get("jobTemplate") or {}).get("spec") or {}
+    _template(template)
 
 
 def _zero_status(value: JsonObject, *fields: str) -> None:

@@ -10,10 +10,12 @@ SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     # name: (kind, or "" for that of the resource; verbs)
     "attach": ("PodAttachOptions", ("create", "get")),
     "binding": ("Binding", ("create",)),
+    "ephemeralcontainers": ("", ("get", "patch", "update")),
     "eviction": ("Eviction", ("create",)),
     "exec": ("PodExecOptions", ("create", "get")),
     "finalize": ("", ("update",)),
     "log": ("Pod", ("get",)),
+    "portforward": ("PodPortForwardOptions", ("create", "get")),
     "scale": ("Scale", ("get", "patch", "update")),
     "status": ("", ("get", "patch", "update")),
     "token": ("TokenRequest", ("create",)),

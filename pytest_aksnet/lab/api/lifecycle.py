@@ -3,8 +3,12 @@
 Pure functions on objects; the store decides when to use them.
 """
 
+from pytest_aksnet.lab.api import defaults
 from pytest_aksnet.lab.api.objects import JsonObject, clone
 from pytest_aksnet.lab.api.resources import PODS, Resource
+
+FOREGROUND = "foregroundDeletion"
+"""The finalizer of an object that goes after its dependents."""
 
 
 def normal_form(resource: Resource, value: JsonObject) -> JsonObject:
@@ -28,7 +32,11 @@ def normal_form(resource: Resource, value: JsonObject) -> JsonObject:
 def with_part(old: JsonObject, new: JsonObject, subresource: str) -> JsonObject:
     """The stored object with one part taken from the new one."""
     result = clone(old)
-    if subresource == "finalize":
+    if subresource == "ephemeralcontainers":
+        wanted = (new.get("spec") or {}).get("ephemeralContainers") or []
+        result["spec"]["ephemeralContainers"] = wanted
+        defaults.ephemeral_containers(result["spec"])
+    elif subresource == "finalize":
         result.setdefault("spec", {})["finalizers"] = (new.get("spec") or {}).get("finalizers", [])
         if not result["spec"]["finalizers"]:
             result["spec"] = {}

@@ -32,3 +32,11 @@ def get_path(value: object, path: str) -> object:
             return None
         value = value.get(step)
     return value
+
+
+def controller_uid(value: JsonObject) -> str:
+    """The uid of the object that controls this one; "" without one."""
+    for owner in value["metadata"].get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner["uid"])
+    return ""

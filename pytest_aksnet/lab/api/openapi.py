@@ -19,6 +19,17 @@ _SCALARS: dict[str, JsonObject] = {
     "quantity": {"type": "string"},
     "microtime": {"type": "string", "format": "date-time"},
 }
+_TIMES = ("Time", "Timestamp", "edAt", "time", "timeAdded")
+_INT_OR_STRING = ("maxSurge", "maxUnavailable", "minAvailable", "port", "targetPort")
+_FREE_FORM = ("data", "disruptedPods", "fieldsV1", "series", "status")
+_COUNTS = (
+    "currentHealthy",
+    "deprecatedCount",
+    "desiredHealthy",
+    "disruptionsAllowed",
+    "expectedPods",
+    "observedGeneration",
+)
 
 
 def _root(resource: Resource) -> str:
@@ -80,16 +91,27 @@ def _add_type(type_name: str, schemas: dict[str, JsonObject]) -> None:
     properties: JsonObject = {}
     schemas[_PREFIX + type_name] = {"type": "object", "properties": properties}
     for name, field in (schema.fields_of(type_name) or {}).items():
-        properties[name] = _property(field)
+        properties[name] = _property(name, field)
         if "type" in field:
             _add_type(field["type"], schemas)
 
 
-def _property(field: schema.Field) -> JsonObject:
+def _by_name(name: str) -> JsonObject:
+    """The type of a field for which the table has none: times, and values of more than one type."""
+    if name.endswith(_TIMES):
+        return _SCALARS["microtime"]
+    if name in _INT_OR_STRING:
+        return {"type": "string", "format": "int-or-string"}
+    if name in _FREE_FORM:
+        return {"type": "object"}
+    return _SCALARS["integer" if name in _COUNTS else "string"]
+
+
+def _property(name: str, field: schema.Field) -> JsonObject:
     if "type" in field:
         inner: JsonObject = {"$ref": f"#/components/schemas/{_PREFIX}{field['type']}"}
     else:
-        inner = dict(_SCALARS.get(field.get("scalar", ""), {}))
+        inner = dict(_SCALARS.get(field.get("scalar", "")) or _by_name(name))
     if field.get("list"):
         return {"type": "array", "items": inner}
     if field.get("map"):

@@ -30,7 +30,10 @@ _ZERO_IS_SAID = frozenset(
         "allocateLoadBalancerNodePorts",
         "allowPrivilegeEscalation",
         "automountServiceAccountToken",
+        "activeDeadlineSeconds",
         "backoffLimit",
+        "completions",
+        "failedJobsHistoryLimit",
         "blockOwnerDeletion",
         "controller",
         "defaultMode",
@@ -43,6 +46,7 @@ _ZERO_IS_SAID = frozenset(
         "minAvailable",
         "mode",
         "optional",
+        "parallelism",
         "orphanDependents",
         "partition",
         "privileged",
@@ -54,10 +58,13 @@ _ZERO_IS_SAID = frozenset(
         "runAsNonRoot",
         "runAsUser",
         "serving",
+        "startingDeadlineSeconds",
+        "successfulJobsHistoryLimit",
         "shareProcessNamespace",
         "terminating",
         "terminationGracePeriodSeconds",
         "tolerationSeconds",
+        "ttlSecondsAfterFinished",
     }
 )
 _Field = list[str]

@@ -87,7 +87,16 @@ PODS = Resource(
     kind="Pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("attach", "binding", "eviction", "exec", "log", "status"),
+    subresources=(
+        "attach",
+        "binding",
+        "ephemeralcontainers",
+        "eviction",
+        "exec",
+        "log",
+        "portforward",
+        "status",
+    ),
     counts_generation=True,
     returns_deleted_object=True,
 )
@@ -168,6 +177,28 @@ STATEFUL_SETS = Resource(
     short_names=("sts",),
     categories=("all",),
     subresources=("scale", "status"),
+    counts_generation=True,
+)
+CONTROLLER_REVISIONS = Resource(
+    group="apps", version="v1", plural="controllerrevisions", kind="ControllerRevision"
+)
+JOBS = Resource(
+    group="batch",
+    version="v1",
+    plural="jobs",
+    kind="Job",
+    categories=("all",),
+    subresources=("status",),
+    counts_generation=True,
+)
+CRON_JOBS = Resource(
+    group="batch",
+    version="v1",
+    plural="cronjobs",
+    kind="CronJob",
+    short_names=("cj",),
+    categories=("all",),
+    subresources=("status",),
     counts_generation=True,
 )
 NETWORK_POLICIES = Resource(
@@ -258,10 +289,13 @@ RESOURCES: tuple[Resource, ...] = (
     SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,
+    CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
     REPLICA_SETS,
     STATEFUL_SETS,
+    CRON_JOBS,
+    JOBS,
     SELF_SUBJECT_REVIEWS,
     SELF_SUBJECT_ACCESS_REVIEWS,
     SELF_SUBJECT_RULES_REVIEWS,

@@ -21,6 +21,7 @@ from pytest_aksnet.lab.api import (
     listing,
     logs,
     openapi,
+    port_forward,
     reviews,
     routes,
     streams,
@@ -227,6 +228,9 @@ async def _subresource(
     if subresource in ("exec", "attach") and verb in ("get", "create"):
         authorization.require_create_too(context.store, request[USER], target)
         return await streams.serve(context, request, target)
+    if subresource == "portforward" and verb in ("get", "create"):
+        authorization.require_create_too(context.store, request[USER], target)
+        return await port_forward.serve(context, request, target)
     if subresource == "log" and verb == "get":
         return await logs.serve(context, request, target)
     if subresource == "scale" and verb in ("get", "update", "patch"):
@@ -239,13 +243,13 @@ async def _subresource(
         }
         if subresource in actions:
             return await actions[subresource](context, request, target)
-    elif subresource in ("status", "finalize"):
+    elif subresource in ("ephemeralcontainers", "finalize", "status"):
         view = view_of(target.resource)
         if verb == "update":
             return await writing.replace(context, request, target, view)
-        if subresource == "status" and verb == "patch":
+        if subresource != "finalize" and verb == "patch":
             return await writing.change(context, request, target, view)
-        if subresource == "status" and verb == "get":
+        if subresource != "finalize" and verb == "get":
             revision = context.store.revision(view.stored, target.name, target.namespace)
             return exchange.answer(revision.encoded + b"\n")
     raise errors.method_not_allowed()

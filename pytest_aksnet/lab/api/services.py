@@ -1,31 +1,27 @@
-"""Services: defaults, validation, and the allocation of cluster IPs and node ports.
+"""Services: defaults and validation. Their addresses and node ports are `service_addresses`'.
 
-Texts and rules as in the API server ("Service" in the API reference; service-cluster-ip-range
-and service-node-port-range 30000-32767).
+Texts and rules as in the API server ("Service" in the API reference).
 """
 
-import ipaddress
 import json
-import random
 
-from pytest_aksnet.lab.api import errors, names
+from pytest_aksnet.lab.api import errors, ip_families, names
 from pytest_aksnet.lab.api.errors import Cause, invalid_value, required, unsupported
 from pytest_aksnet.lab.api.objects import JsonObject, clone
-from pytest_aksnet.lab.api.resources import SERVICES
 
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
-_PROTOCOLS = ("SCTP", "TCP", "UDP")
+PROTOCOLS = ("SCTP", "TCP", "UDP")
 _POLICIES = ("Cluster", "Local")
 _AFFINITIES = ("ClientIP", "None")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _DEFAULT_AFFINITY_SECONDS = 10800
-_NODE_PORTS = range(30000, 32768)
+_ADDRESS_FIELDS = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 
 
 def default(value: JsonObject) -> None:
     """Fill in what a Service leaves out; take away what its type does not have."""
     spec = value.setdefault("spec", {})
-    for field in ("selector", "externalIPs", "clusterIP"):
+    for field in ("selector", "externalIPs", *_ADDRESS_FIELDS):
         if spec.get(field) in (None, "", [], {}):
             spec.pop(field, None)
     kind = spec.setdefault("type", "ClusterIP")
@@ -41,13 +37,11 @@ def default(value: JsonObject) -> None:
     if not spec.get("ports"):
         spec.pop("ports", None)
     if kind == "ExternalName":
-        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        for field in _ADDRESS_FIELDS:
             spec.pop(field, None)
         spec.pop("internalTrafficPolicy", None)
     else:
         spec.pop("externalName", None)
-        spec.setdefault("ipFamilies", ["IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
         spec.setdefault("internalTrafficPolicy", "Cluster")
         if spec.get("clusterIP") and not spec.get("clusterIPs"):
             spec["clusterIPs"] = [spec["clusterIP"]]
@@ -62,7 +56,7 @@ def default(value: JsonObject) -> None:
     else:
         spec.pop("allocateLoadBalancerNodePorts", None)
         spec.pop("loadBalancerClass", None)
-    if not _has_health_check(spec):
+    if not has_health_check(spec):
         spec.pop("healthCheckNodePort", None)
     value.setdefault("status", {}).setdefault("loadBalancer", {})
 
@@ -72,25 +66,28 @@ def carry_over(value: JsonObject, old: JsonObject) -> None:
     spec, before = value.setdefault("spec", {}), old["spec"]
     if spec.get("type") == "ExternalName":
         return
-    if not spec.get("clusterIP"):
-        for field in ("clusterIP", "clusterIPs"):
-            if field in before:
-                spec[field] = clone(before)[field]
-    elif spec["clusterIP"] != before.get("clusterIP"):
+    if not spec.get("clusterIP") and before.get("clusterIP"):
+        spec["clusterIP"] = before["clusterIP"]
+    known = clone(before).get("clusterIPs")
+    if spec.get("clusterIP") == before.get("clusterIP"):
+        if known and not spec.get("clusterIPs"):
+            spec["clusterIPs"] = known
+    elif spec.get("clusterIPs") == known:
         spec["clusterIPs"] = [spec["clusterIP"]]
     if "healthCheckNodePort" in before and not spec.get("healthCheckNodePort"):
         spec["healthCheckNodePort"] = before["healthCheckNodePort"]
-    known = {
+    ports = {
         (port.get("protocol"), port.get("port")): port.get("nodePort")
         for port in before.get("ports") or []
     }
     for port in spec.get("ports") or []:
-        node_port = known.get((port.get("protocol", "TCP"), port.get("port")))
+        node_port = ports.get((port.get("protocol", "TCP"), port.get("port")))
         if node_port and not port.get("nodePort"):
             port["nodePort"] = node_port
 
 
-def _has_health_check(spec: JsonObject) -> bool:
+def has_health_check(spec: JsonObject) -> bool:
+    """Whether a Service has a health check port of its own."""
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
@@ -125,13 +122,10 @@ def validate(value: JsonObject, old: JsonObject | None) -> list[Cause]:
     distribution = spec.get("trafficDistribution")
     if distribution is not None and distribution not in _DISTRIBUTIONS:
         causes.append(unsupported("spec.trafficDistribution", distribution, _DISTRIBUTIONS))
-    if spec.get("ipFamilyPolicy") == "RequireDualStack":
-        text = "this cluster is not configured for dual-stack services"
-        causes.append(invalid_value("spec.ipFamilyPolicy", '"RequireDualStack"', text))
     for index, cidr in enumerate(spec.get("loadBalancerSourceRanges") or []):
         causes += names.check_cidr(f"spec.loadBalancerSourceRanges[{index}]", cidr)
     if old is not None:
-        causes += _validate_change(spec, old["spec"])
+        causes += ip_families.changed(spec, old["spec"])
     return causes
 
 
@@ -153,8 +147,8 @@ def _validate_ports(ports: list[JsonObject]) -> list[Cause]:
             ]
         seen_names.add(name)
         causes += names.check_port(f"{place}.port", port.get("port", 0))
-        if port["protocol"] not in _PROTOCOLS:
-            causes.append(unsupported(f"{place}.protocol", port["protocol"], _PROTOCOLS))
+        if port["protocol"] not in PROTOCOLS:
+            causes.append(unsupported(f"{place}.protocol", port["protocol"], PROTOCOLS))
         if isinstance(port.get("targetPort"), int):
             causes += names.check_port(f"{place}.targetPort", port["targetPort"])
         pair = (port["protocol"], port.get("port", 0))
@@ -163,129 +157,3 @@ def _validate_ports(ports: list[JsonObject]) -> list[Cause]:
             causes.append(errors.duplicate(place, shown))
         seen_ports.add(pair)
     return causes
-
-
-def _validate_change(spec: JsonObject, before: JsonObject) -> list[Cause]:
-    if "ExternalName" in (spec["type"], before.get("type")):
-        return []
-    address, known = spec.get("clusterIP"), before.get("clusterIP")
-    if address and known and address != known:
-        shown = json.dumps([address])
-        return [invalid_value("spec.clusterIPs[0]", shown, "may not change once set")]
-    return []
-
-
-class Allocator:
-    """Which cluster IPs and node ports are taken. All or nothing per Service."""
-
-    def __init__(self, service_cidr: str) -> None:
-        self._network = ipaddress.ip_network(service_cidr)
-        self._addresses: set[str] = set()
-        self._ports: set[tuple[str, int]] = set()
-
-    def allocate(self, value: JsonObject, old: JsonObject | None) -> None:
-        """Give a Service what its type needs. Raises ApiError 422 where it asks for a taken one."""
-        if old is not None:
-            self.release(old)
-        try:
-            self._allocate(value)
-        except errors.ApiError:
-            if old is not None:
-                self._take(old)
-            raise
-
-    def release(self, value: JsonObject) -> None:
-        """Take back what a Service has."""
-        spec = value.get("spec", {})
-        self._addresses.discard(spec.get("clusterIP", ""))
-        self._ports -= _held_ports(spec)
-
-    def _take(self, value: JsonObject) -> None:
-        spec = value["spec"]
-        if spec.get("clusterIP") not in (None, "", "None"):
-            self._addresses.add(spec["clusterIP"])
-        self._ports |= _held_ports(spec)
-
-    def _allocate(self, value: JsonObject) -> None:
-        spec = value["spec"]
-        name = value["metadata"]["name"]
-        if spec["type"] == "ExternalName":
-            return
-        address = spec.get("clusterIP")
-        if address and address != "None":
-            self._require_free_address(name, address)
-        for index, port in enumerate(spec.get("ports") or []):
-            if port.get("nodePort"):
-                field = f"spec.ports[{index}].nodePort"
-                self._require_free_port(name, field, port["protocol"], port["nodePort"])
-        if not address:
-            spec["clusterIP"] = self._free_address()
-        spec["clusterIPs"] = [spec["clusterIP"]]
-        wants_ports = spec["type"] == "NodePort" or spec.get("allocateLoadBalancerNodePorts")
-        if spec["type"] in ("NodePort", "LoadBalancer") and wants_ports:
-            shared: dict[int, int] = {}
-            for port in spec.get("ports") or []:
-                if not port.get("nodePort"):
-                    port["nodePort"] = shared.get(port["port"]) or self._free_port()
-                shared[port["port"]] = port["nodePort"]
-                self._ports.add((port["protocol"], port["nodePort"]))
-        if _has_health_check(spec) and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = self._free_port()
-        self._take(value)
-
-    def _require_free_address(self, name: str, address: str) -> None:
-        field, shown = "spec.clusterIPs", json.dumps([address])
-        try:
-            inside = ipaddress.ip_address(address) in self._network
-        except ValueError:
-            text = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-            causes = [invalid_value(f"{field}[0]", f'"{address}"', text)]
-            raise errors.invalid(SERVICES.kind, "", name, causes) from None
-        text = f"failed to allocate IP {address}: "
-        if not inside:
-            text += "the provided network does not match the current range"
-        elif address in self._addresses:
-            text += "provided IP is already allocated"
-        else:
-            return
-        raise errors.invalid(SERVICES.kind, "", name, [invalid_value(field, shown, text)])
-
-    def _require_free_port(self, name: str, field: str, protocol: str, port: int) -> None:
-        if port not in _NODE_PORTS:
-            text = (
-                "provided port is not in the valid range. The range of valid ports is "
-                f"{_NODE_PORTS.start}-{_NODE_PORTS.stop - 1}"
-            )
-        elif (protocol, port) in self._ports:
-            text = "provided port is already allocated"
-        else:
-            return
-        causes = [invalid_value(field, str(port), text)]
-        raise errors.invalid(SERVICES.kind, "", name, causes)
-
-    def _free_address(self) -> str:
-        # The lower part of the range is left to addresses that are asked for by number, as the
-        # API server does (KEP-3070): fixed and dynamic ones seldom collide.
-        size = self._network.num_addresses
-        reserved = min(max(16, size // 16), 256)
-        while True:
-            address = str(self._network[random.randrange(reserved, size - 1)])
-            if address not in self._addresses:
-                return address
-
-    def _free_port(self) -> int:
-        while True:
-            port = random.choice(_NODE_PORTS)
-            if not any((protocol, port) in self._ports for protocol in _PROTOCOLS):
-                return port
-
-
-def _held_ports(spec: JsonObject) -> set[tuple[str, int]]:
-    held = {
-        (port.get("protocol", "TCP"), port["nodePort"])
-        for port in spec.get("ports") or []
-        if port.get("nodePort")
-    }
-    if spec.get("healthCheckNodePort"):
-        held.add(("TCP", spec["healthCheckNodePort"]))
-    return held

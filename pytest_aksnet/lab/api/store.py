@@ -21,7 +21,7 @@ from pytest_aksnet.lab.api.journal import (
     Subscription,
 )
 from pytest_aksnet.lab.api.namespace_rules import NamespaceRules
-from pytest_aksnet.lab.api.objects import JsonObject, clone, timestamp
+from pytest_aksnet.lab.api.objects import JsonObject, clone, controller_uid, timestamp
 from pytest_aksnet.lab.api.resources import (
     NAMESPACES,
     PODS,
@@ -56,6 +56,7 @@ class Store:
         self._admission = Admission(spec)
         self._rules = NamespaceRules(self.revisions)
         self._objects: dict[str, dict[tuple[str, str], Revision]] = {}
+        self._by_controller: dict[tuple[str, str], dict[tuple[str, str], Revision]] = {}
         self._version = _FIRST_VERSION
         self.journal = Journal(_FIRST_VERSION)
 
@@ -92,11 +93,18 @@ class Store:
         """Current states in the order of namespace and name; shared, not to be changed."""
         table = self._objects.get(resource.key, {})
         return [
-            revision
-            for (place, _), revision in sorted(table.items(), key=lambda item: item[0])
-            if (not namespace or place == namespace)
-            and (matcher is None or matcher(revision.value))
+            table[key]
+            for key in sorted(key for key in table if not namespace or key[0] == namespace)
+            if matcher is None or matcher(table[key].value)
         ]
+
+    def controlled(self, resource: Resource, uid: str, namespace: str) -> "list[Revision]":
+        """Current states of what the object with this uid controls, by name; shared.
+
+        With the uid "" of what nobody controls.
+        """
+        table = self._by_controller.get((resource.key, uid), {})
+        return [table[key] for key in sorted(key for key in table if key[0] == namespace)]
 
     def list(
         self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = ""
@@ -190,6 +198,7 @@ class Store:
         charged: tuple[JsonObject, ...] = ()
         if subresource:
             new = lifecycle.with_part(old, new, subresource)
+            self._admission.validate_part(resource, new, old, subresource)
         else:
             for field in _KEPT_ON_UPDATE:
                 if field in old["metadata"]:
@@ -212,7 +221,8 @@ class Store:
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
         if new == old:
             return clone(old)
-        if resource.counts_generation and new.get("spec") != old.get("spec") and not subresource:
+        counts = resource.counts_generation and subresource in ("", "ephemeralcontainers")
+        if counts and new.get("spec") != old.get("spec"):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if dry_run:
             self._admission.restore(resource, new, old)
@@ -263,6 +273,7 @@ class Store:
         *,
         grace_seconds: int | None = None,
         orphan: bool = False,
+        foreground: bool = False,
         uid: str = "",
         version: str = "",
         dry_run: bool = False,
@@ -272,12 +283,15 @@ class Store:
         A pod on a node is marked and stays until somebody deletes it with `grace_seconds=0` (its
         kubelet). An object with finalizers stays until the last is taken away; a namespace until
         its spec.finalizers are empty (`update(..., subresource="finalize")`). `uid` and `version`
-        are preconditions (409). With `orphan`, dependents lose their owner reference.
+        are preconditions (409). With `orphan`, dependents lose their owner reference; with
+        `foreground` the object waits for them (the garbage collector's finalizer).
         """
         current = self.revision(resource, name, namespace)
         self._check_preconditions(resource, current.value, uid=uid, version=version)
         marked = clone(current.value)
         metadata = marked["metadata"]
+        if foreground and lifecycle.FOREGROUND not in metadata.get("finalizers", []):
+            metadata["finalizers"] = [*metadata.get("finalizers", []), lifecycle.FOREGROUND]
         grace = lifecycle.grace(resource, marked, grace_seconds)
         waits = grace > 0 or metadata.get("finalizers") or marked.get("spec", {}).get("finalizers")
         already = "deletionTimestamp" in metadata
@@ -359,8 +373,12 @@ class Store:
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
         revision = Revision(resource, new, self._version)
-        table = self._objects.setdefault(resource.key, {})
-        table[(metadata.get("namespace", ""), metadata["name"])] = revision
+        key = (metadata.get("namespace", ""), metadata["name"])
+        self._objects.setdefault(resource.key, {})[key] = revision
+        if current is not None:
+            self._drop_from_controller(current, key)
+        controller = (resource.key, controller_uid(new))
+        self._by_controller.setdefault(controller, {})[key] = revision
         kind = ADDED if current is None else MODIFIED
         self.journal.record(Change(kind, revision, current))
         return revision
@@ -371,10 +389,19 @@ class Store:
         self._version += 1
         final = clone(last)
         final["metadata"]["resourceVersion"] = str(self._version)
-        del self._objects[resource.key][(metadata.get("namespace", ""), metadata["name"])]
+        key = (metadata.get("namespace", ""), metadata["name"])
+        del self._objects[resource.key][key]
+        self._drop_from_controller(current, key)
         self._admission.release(resource, current.value)
         revision = Revision(resource, final, self._version)
         self.journal.record(Change(DELETED, revision, current))
+
+    def _drop_from_controller(self, revision: Revision, key: tuple[str, str]) -> None:
+        controller = (revision.resource.key, controller_uid(revision.value))
+        members = self._by_controller[controller]
+        members.pop(key, None)
+        if not members:
+            del self._by_controller[controller]
 
     def _orphan(self, uid: str) -> None:
         for table in list(self._objects.values()):

@@ -5,20 +5,24 @@ Columns and cells as in the printers of the API server.
 
 import dataclasses
 
-from pytest_aksnet.lab.api import cells
+from pytest_aksnet.lab.api import cells, job_cells, pod_cells
 from pytest_aksnet.lab.api.objects import JsonObject, get_path
 from pytest_aksnet.lab.api.resources import (
     CONFIG_MAPS,
+    CONTROLLER_REVISIONS,
+    CRON_JOBS,
     DAEMON_SETS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     ENDPOINTS,
     EVENTS,
     EVENTS_V1,
+    JOBS,
     LEASES,
     NAMESPACES,
     NETWORK_POLICIES,
     NODES,
+    POD_DISRUPTION_BUDGETS,
     PODS,
     REPLICA_SETS,
     RESOURCE_QUOTAS,
@@ -63,9 +67,9 @@ def _integer(name: str, path: str) -> Column:
 _COLUMNS: dict[Resource, tuple[Column, ...]] = {
     PODS: (
         _NAME,
-        Column("Ready", cells.pod_ready),
-        Column("Status", cells.pod_status),
-        Column("Restarts", cells.pod_restarts),
+        Column("Ready", pod_cells.ready),
+        Column("Status", pod_cells.status),
+        Column("Restarts", pod_cells.restarts),
         _AGE,
         _wide("IP", cells.at("status.podIP")),
         _wide("Node", cells.at("spec.nodeName")),
@@ -134,6 +138,38 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
         ),
         _AGE,
         *_TEMPLATE,
+    ),
+    CONTROLLER_REVISIONS: (
+        _NAME,
+        Column("Controller", job_cells.controller),
+        _integer("Revision", "revision"),
+        _AGE,
+    ),
+    JOBS: (
+        _NAME,
+        Column("Status", job_cells.status),
+        Column("Completions", job_cells.completions),
+        Column("Duration", job_cells.duration),
+        _AGE,
+        *_TEMPLATE,
+    ),
+    CRON_JOBS: (
+        _NAME,
+        Column("Schedule", cells.at("spec.schedule")),
+        Column("Timezone", cells.at("spec.timeZone")),
+        Column("Suspend", lambda value: str(bool(value["spec"].get("suspend")))),
+        Column("Active", cells.count_of("status.active"), "integer"),
+        Column(
+            "Last Schedule", lambda value: cells.since(get_path(value, "status.lastScheduleTime"))
+        ),
+        _AGE,
+    ),
+    POD_DISRUPTION_BUDGETS: (
+        _NAME,
+        Column("Min Available", cells.at("spec.minAvailable", "N/A")),
+        Column("Max Unavailable", cells.at("spec.maxUnavailable", "N/A")),
+        _integer("Allowed Disruptions", "status.disruptionsAllowed"),
+        _AGE,
     ),
     ENDPOINTS: (_NAME, Column("Endpoints", cells.endpoints), _AGE),
     ENDPOINT_SLICES: (

@@ -5,7 +5,7 @@ Each function returns causes and changes nothing. Services have a module of thei
 
 import ipaddress
 
-from pytest_aksnet.lab.api import names, quantity
+from pytest_aksnet.lab.api import names, quantity, schedule
 from pytest_aksnet.lab.api.errors import (
     Cause,
     duplicate,
@@ -175,6 +175,26 @@ def _pod_change(spec: JsonObject, before: JsonObject) -> list[Cause]:
     return [forbidden_field("spec", _POD_UPDATE)]
 
 
+def ephemeral_containers(spec: JsonObject, before: JsonObject) -> list[Cause]:
+    """Ephemeral containers can be added, but neither changed nor taken away."""
+    field = "spec.ephemeralContainers"
+    present = {item.get("name"): item for item in spec.get("ephemeralContainers") or []}
+    causes = []
+    for item in before.get("ephemeralContainers") or []:
+        if item["name"] not in present:
+            text = f'existing ephemeral containers "{item["name"]}" may not be removed'
+            causes.append(forbidden_field(field, f"{text}\n"))
+        elif present[item["name"]] != item:
+            text = f'existing ephemeral containers "{item["name"]}" may not be changed'
+            causes.append(forbidden_field(field, f"{text}\n"))
+    seen = {
+        item["name"] for group in ("containers", "initContainers") for item in spec.get(group) or []
+    }
+    for index, item in enumerate(spec.get("ephemeralContainers") or []):
+        causes += _container(f"{field}[{index}]", item, seen, host_network=_host_network(spec))
+    return causes
+
+
 def network_policy(value: JsonObject) -> list[Cause]:
     """A NetworkPolicy."""
     spec = value["spec"]
@@ -297,3 +317,45 @@ def workload(value: JsonObject, old: JsonObject | None) -> list[Cause]:
     if old is not None and selector != old["spec"].get("selector"):
         causes.append(invalid_value("spec.selector", "{}", "field is immutable"))
     return causes
+
+
+def job(value: JsonObject, old: JsonObject | None) -> list[Cause]:
+    """A Job: what a workload must be, and how its pods may restart."""
+    causes = workload(value, old)
+    spec = value["spec"]
+    for field in ("parallelism", "completions", "backoffLimit"):
+        if spec.get(field) is not None and spec[field] < 0:
+            text = "must be greater than or equal to 0"
+            causes.append(invalid_value(f"spec.{field}", str(spec[field]), text))
+    if old is None:
+        causes += _restarts("spec.template.spec", spec)
+    elif spec.get("template") != old["spec"].get("template"):
+        causes.append(invalid_value("spec.template", "{}", "field is immutable"))
+    return causes
+
+
+def cron_job(value: JsonObject) -> list[Cause]:
+    """A CronJob: its schedule, and the template of its Jobs."""
+    spec = value["spec"]
+    causes = []
+    if not spec.get("schedule"):
+        causes.append(required("spec.schedule"))
+    elif (wrong := schedule.problem(spec["schedule"])) is not None:
+        causes.append(invalid_value("spec.schedule", f'"{spec["schedule"]}"', wrong))
+    template = (spec.get("jobTemplate") or {}).get("spec") or {}
+    place = "spec.jobTemplate.spec.template.spec"
+    pod_template = (template.get("template") or {}).get("spec") or {}
+    if "containers" not in pod_template:
+        return [*causes, required(f"{place}.containers")]
+    return causes + pod_spec(place, pod_template) + _restarts(place, template)
+
+
+def _restarts(place: str, spec: JsonObject) -> list[Cause]:
+    """A pod of a Job may not be restarted for ever."""
+    policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy")
+    allowed = ("OnFailure", "Never")
+    if policy in allowed or policy not in _RESTART:
+        return []
+    if policy == "Always":
+        return [required(f"{place}.restartPolicy", 'valid values: "OnFailure", "Never"')]
+    return []

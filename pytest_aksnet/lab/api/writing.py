@@ -214,6 +214,7 @@ async def delete(
         target.namespace,
         grace_seconds=options.get("gracePeriodSeconds"),
         orphan=options.get("propagationPolicy") == "Orphan",
+        foreground=options.get("propagationPolicy") == "Foreground",
         uid=preconditions.get("uid", ""),
         version=preconditions.get("resourceVersion", ""),
         dry_run=bool(options.get("dryRun")) or "dryRun" in request.query,

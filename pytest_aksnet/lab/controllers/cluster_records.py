@@ -6,7 +6,7 @@ from pytest_aksnet.lab.api.journal import DELETED, Change
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import ENDPOINT_SLICES, NAMESPACES, SERVICES
 from pytest_aksnet.lab.api.store import Store
-from pytest_aksnet.lab.controllers.endpoints import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers.endpoint_slices import SERVICE_NAME_LABEL
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.dns.records import EndpointRecord, PortRecord, ServiceRecord
 
@@ -88,11 +88,11 @@ class StoreRecords(ControlLoop):
 def _service(value: JsonObject) -> ServiceRecord:
     spec = value["spec"]
     external = spec["type"] == "ExternalName"
-    ip = spec.get("clusterIP")
+    headless = spec.get("clusterIP") in (None, "", "None")
     return ServiceRecord(
         namespace=value["metadata"]["namespace"],
         name=value["metadata"]["name"],
-        cluster_ips=() if external or ip in (None, "", "None") else (ip,),
+        cluster_ips=() if external or headless else tuple(spec["clusterIPs"]),
         ports=tuple(_port(port) for port in spec.get("ports") or []),
         external_name=spec.get("externalName", "") if external else "",
     )

@@ -25,18 +25,24 @@ class _Repeat:
 
 
 class EventRecorder:
-    """Events of one component. `host` is the node of a kubelet, else empty."""
+    """Events of one component. `host` is the node of a kubelet, else empty.
+
+    Nothing is written while it is not `heard`.
+    """
 
     def __init__(self, store: Store, component: str, host: str = "") -> None:
         self._store = store
         self._component = component
         self._host = host
         self._known: dict[_Repeat, str] = {}
+        self.heard = True
 
     def record(
         self, subject: JsonObject, kind: str, reason: str, message: str, *, field_path: str = ""
     ) -> None:
         """Record an event of an object; the same one again raises its count."""
+        if not self.heard:
+            return
         metadata = subject["metadata"]
         namespace = metadata.get("namespace", "default")
         repeat = _Repeat(metadata["uid"], kind, reason, message, field_path)

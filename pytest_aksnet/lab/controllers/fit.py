@@ -3,12 +3,14 @@
 Source: Kubernetes docs, "Assigning Pods to Nodes", "Taints and Tolerations"; texts as recorded.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 
 from pytest_aksnet.lab.api import quantity
 from pytest_aksnet.lab.api.objects import JsonObject
-from pytest_aksnet.lab.api.selectors import Requirement, matches_label_selector
+from pytest_aksnet.lab.api.selectors import Requirement
+from pytest_aksnet.lab.controllers.node_room import HostPort, NodeRoom, host_ports
 
 _OPERATORS = {
     "In": "in",
@@ -21,23 +23,31 @@ _OPERATORS = {
 _BLOCKING_EFFECTS = ("NoSchedule", "NoExecute")
 
 
-def why_not(pod: JsonObject, node: JsonObject, on_node: Iterable[JsonObject]) -> list[str]:
-    """Why a pod cannot go to a node where these pods are; empty where it can.
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node is not for a pod; `helpless` where no other pod's end could change it."""
+
+    text: str
+    helpless: bool = True
+
+
+def why_not(pod: JsonObject, room: NodeRoom) -> list[Refusal]:
+    """Why a pod cannot go to a node; empty where it can.
 
     Several resources may be short at once; of the other filters the first that refuses is named.
     """
     spec = pod["spec"]
-    taint = _untolerated(spec, node)
+    taint = _untolerated(spec, room.node)
     if taint is not None:
-        return [taint]
-    if not affinity_matches(spec, node):
-        return ["node(s) didn't match Pod's node affinity/selector"]
-    present = list(on_node)
-    wanted = set(_host_ports(spec))
-    taken = {port for other in present for port in _host_ports(other["spec"])}
+        return [Refusal(taint)]
+    if not affinity_matches(spec, room.node):
+        return [Refusal("node(s) didn't match Pod's node affinity/selector")]
+    wanted = set(host_ports(spec))
+    taken = [port for port, count in room.host_ports.items() if count > 0]
     if any(_ports_clash(port, used) for port in wanted for used in taken):
-        return ["node(s) didn't have free ports for the requested pod ports"]
-    return _short_resources(spec, node, present)
+        text = "node(s) didn't have free ports for the requested pod ports"
+        return [Refusal(text, helpless=False)]
+    return _short_resources(quantity.pod_requests(spec), room)
 
 
 def _untolerated(spec: JsonObject, node: JsonObject) -> str | None:
@@ -99,58 +109,34 @@ def _requirement(item: JsonObject) -> Requirement:
     return Requirement(item["key"], _OPERATORS[item["operator"]], values)
 
 
-def repelled(
-    pod: JsonObject, node: JsonObject, pods: Iterable[tuple[JsonObject, JsonObject]]
-) -> bool:
-    """Whether the pod's required anti-affinity keeps it off a node.
-
-    `pods` are the pods of the cluster, each with its node.
-    """
-    affinity = (pod["spec"].get("affinity") or {}).get("podAntiAffinity") or {}
-    labels = node["metadata"].get("labels") or {}
-    for term in affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or []:
-        domain = labels.get(term["topologyKey"])
-        namespaces = term.get("namespaces") or [pod["metadata"]["namespace"]]
-        for other, home in pods:
-            if (
-                domain is not None
-                and (home["metadata"].get("labels") or {}).get(term["topologyKey"]) == domain
-                and other["metadata"]["namespace"] in namespaces
-                and matches_label_selector(
-                    term.get("labelSelector"), other["metadata"].get("labels") or {}
-                )
-            ):
-                return True
-    return False
+def preferred_nodes(spec: JsonObject, node: JsonObject) -> int:
+    """The weights of the preferred node affinity terms that select a node."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return sum(
+        int(item["weight"])
+        for item in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or []
+        if _term_matches(item["preference"], node)
+    )
 
 
-_HostPort = tuple[str, str, int]
+def disliked(spec: JsonObject, node: JsonObject) -> int:
+    """How many taints with the effect PreferNoSchedule a pod does not tolerate."""
+    taints = (node.get("spec") or {}).get("taints") or []
+    return sum(
+        taint.get("effect") == "PreferNoSchedule" and not tolerates(spec, taint) for taint in taints
+    )
 
 
-def _host_ports(spec: JsonObject) -> Iterable[_HostPort]:
-    for container in spec.get("containers") or []:
-        for port in container.get("ports") or []:
-            if port.get("hostPort"):
-                address = port.get("hostIP") or "0.0.0.0"
-                yield address, port.get("protocol", "TCP"), int(port["hostPort"])
-
-
-def _ports_clash(one: _HostPort, other: _HostPort) -> bool:
+def _ports_clash(one: HostPort, other: HostPort) -> bool:
     same_address = one[0] == other[0] or "0.0.0.0" in (one[0], other[0])
     return same_address and one[1:] == other[1:]
 
 
-def _short_resources(spec: JsonObject, node: JsonObject, present: list[JsonObject]) -> list[str]:
-    allocatable = (node.get("status") or {}).get("allocatable") or {}
-    if len(present) + 1 > quantity.parse(allocatable.get("pods", "0")):
-        return ["Too many pods"]
-    used: dict[str, Decimal] = {}
-    for other in present:
-        for name, value in quantity.pod_requests(other["spec"]).items():
-            used[name] = used.get(name, Decimal(0)) + value
+def _short_resources(requests: Mapping[str, Decimal], room: NodeRoom) -> list[Refusal]:
+    if len(room.pods) + 1 > room.allocatable.get("pods", 0):
+        return [Refusal("Too many pods", helpless=False)]
     return [
-        f"Insufficient {name}"
-        for name, value in sorted(quantity.pod_requests(spec).items())
-        if value > 0
-        and used.get(name, Decimal(0)) + value > quantity.parse(allocatable.get(name, "0"))
+        Refusal(f"Insufficient {name}", helpless=value > room.allocatable.get(name, 0))
+        for name, value in sorted(requests.items())
+        if value > 0 and room.used.get(name, 0) + value > room.allocatable.get(name, 0)
     ]

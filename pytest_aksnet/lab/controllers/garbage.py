@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from pytest_aksnet.lab.api.errors import ApiError
 from pytest_aksnet.lab.api.journal import DELETED, Change
+from pytest_aksnet.lab.api.lifecycle import FOREGROUND
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import EVENTS, EVENTS_V1, RESOURCES, Resource
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 
-_FOREGROUND = "foregroundDeletion"
 _Place = tuple[Resource, str, str]
 
 
@@ -42,7 +42,7 @@ class GarbageCollector(ControlLoop):
                 continue
             self._alive[uid] = (change.resource, metadata.get("namespace", ""), metadata["name"])
             self._note_owners(uid, metadata)
-            if "deletionTimestamp" in metadata and _FOREGROUND in metadata.get("finalizers", []):
+            if "deletionTimestamp" in metadata and FOREGROUND in metadata.get("finalizers", []):
                 self._foreground.add(uid)
             owners = self._owners[uid]
             if owners and not any(owner in self._alive for owner in owners):
@@ -95,7 +95,7 @@ class GarbageCollector(ControlLoop):
 
         def let_go(value: JsonObject) -> None:
             finalizers = value["metadata"].get("finalizers") or []
-            value["metadata"]["finalizers"] = [one for one in finalizers if one != _FOREGROUND]
+            value["metadata"]["finalizers"] = [one for one in finalizers if one != FOREGROUND]
 
         try:
             self.store.mutate(resource, name, namespace, change=let_go)

@@ -1,13 +1,15 @@
 """The cloud provider's service controller: gives LoadBalancer Services their addresses.
 
 Public ones from `load_balancer_range`, internal ones (annotation of cloud-provider-azure) from
-`internal_lb_range`; a wanted address is honoured where it is free.
+`internal_lb_range`, one for each family of the Service; a wanted address is honoured where it is
+free.
 """
 
 import ipaddress
 from collections.abc import Callable, Sequence
 
 from pytest_aksnet.lab.api.errors import ApiError
+from pytest_aksnet.lab.api.ip_families import IPV4, IPV6, family_of
 from pytest_aksnet.lab.api.journal import DELETED, Change
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import SERVICES
@@ -28,8 +30,11 @@ class LoadBalancerController(ControlLoop):
     def __init__(self, store: Store, spec: LabSpec) -> None:
         super().__init__(store)
         self._events = EventRecorder(store, "service-controller")
-        self._public = _hosts(spec.load_balancer_range)
-        self._internal = _hosts(spec.internal_lb_range)
+        self._public = {IPV4: _hosts(spec.load_balancer_range)}
+        self._internal = {IPV4: _hosts(spec.internal_lb_range)}
+        if spec.dual_stack:
+            self._public[IPV6] = _hosts(spec.load_balancer_range6)
+            self._internal[IPV6] = _hosts(spec.internal_lb_range6)
         self._taken: dict[str, str] = {}  # address -> uid of its Service
 
     def handle(self, changes: Sequence[Change]) -> None:
@@ -49,11 +54,14 @@ class LoadBalancerController(ControlLoop):
                     raise
 
     def _ensure(self, service: JsonObject) -> None:
-        address = self._address_for(service)
-        if address is None:
+        families = service["spec"]["ipFamilies"]
+        addresses = [one for family in families if (one := self._address_for(service, family))]
+        self._free(service["metadata"]["uid"])
+        if len(addresses) < len(families):
             return
-        self._taken[address] = service["metadata"]["uid"]
-        status = {"loadBalancer": {"ingress": [{"ip": address, "ipMode": "VIP"}]}}
+        self._taken |= dict.fromkeys(addresses, service["metadata"]["uid"])
+        ingress = [{"ip": address, "ipMode": "VIP"} for address in addresses]
+        status = {"loadBalancer": {"ingress": ingress}}
         finalizers = service["metadata"].get("finalizers") or []
         if service.get("status") == status and _FINALIZER in finalizers:
             return
@@ -71,19 +79,21 @@ class LoadBalancerController(ControlLoop):
         self._change(service, show, subresource="status")
         self._events.record(service, NORMAL, "EnsuredLoadBalancer", "Ensured load balancer")
 
-    def _address_for(self, service: JsonObject) -> str | None:
-        """The address it has, wants or gets; None where that is not possible."""
+    def _address_for(self, service: JsonObject, family: str) -> str | None:
+        """The address of a family that it has, wants or gets; None where that is not possible."""
         uid = service["metadata"]["uid"]
         annotations = service["metadata"].get("annotations") or {}
         internal = annotations.get(f"{_ANNOTATION}internal", "").lower() == "true"
-        pool = self._internal if internal else self._public
-        wanted = annotations.get(f"{_ANNOTATION}ipv4") or service["spec"].get("loadBalancerIP")
+        pool = (self._internal if internal else self._public)[family]
+        wanted = annotations.get(f"{_ANNOTATION}{family.lower()}")
+        stated = service["spec"].get("loadBalancerIP")
+        if not wanted and stated and family_of(stated) == family:
+            wanted = stated
         candidates = (wanted,) if wanted else pool
         mine = [address for address, owner in self._taken.items() if owner == uid]
         for address in mine:
             if address in candidates:
                 return address
-        self._free(uid)
         for address in candidates:
             if address in pool and address not in self._taken:
                 return address

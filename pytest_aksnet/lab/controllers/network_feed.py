@@ -4,9 +4,10 @@ Stands where kube-proxy, the policy engine's agent and the cloud's load balancer
 Changes are taken in batches: however many objects change at once, the kernel is told once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pytest_aksnet.lab.api.ip_families import IPV4, family_of
 from pytest_aksnet.lab.api.journal import DELETED, Change
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
@@ -25,9 +26,10 @@ from pytest_aksnet.lab.contracts import (
     PolicyView,
     ServicePortView,
 )
-from pytest_aksnet.lab.controllers.endpoints import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers.endpoint_slices import SERVICE_NAME_LABEL
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 
+_ALLOWED_RANGES = "service.beta.kubernetes.io/azure-allowed-ip-ranges"
 _Key = tuple[str, str]
 _AnyKey = TypeVar("_AnyKey")
 
@@ -72,11 +74,25 @@ class ServiceFeed(ControlLoop):
 
 
 def service_views(service: JsonObject, slices: Sequence[JsonObject]) -> list[ServicePortView]:
-    """The ports of a Service as a service proxy sees them; none where it has no cluster IP."""
+    """The ports of a Service as a service proxy sees them, per family of its cluster IPs.
+
+    None where it has no cluster IP.
+    """
     spec = service["spec"]
     if spec["type"] == "ExternalName" or spec.get("clusterIP") in (None, "", "None"):
         return []
+    return [
+        view for address in spec["clusterIPs"] for view in _family_views(service, address, slices)
+    ]
+
+
+def _family_views(
+    service: JsonObject, cluster_ip: str, slices: Sequence[JsonObject]
+) -> list[ServicePortView]:
+    spec, family = service["spec"], family_of(cluster_ip)
+    allowed = (service["metadata"].get("annotations") or {}).get(_ALLOWED_RANGES, "")
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
+    own = [item for item in slices if item.get("addressType", IPV4) == family]
     affinity = 0
     if spec.get("sessionAffinity") == "ClientIP":
         affinity = spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"]
@@ -86,34 +102,65 @@ def service_views(service: JsonObject, slices: Sequence[JsonObject]) -> list[Ser
             service=service["metadata"]["name"],
             port_name=port.get("name", ""),
             protocol=port.get("protocol", "TCP"),
-            cluster_ip=spec["clusterIP"],
+            cluster_ip=cluster_ip,
             port=port["port"],
             node_port=port.get("nodePort", 0),
-            load_balancer_ips=tuple(item["ip"] for item in ingress if "ip" in item),
+            load_balancer_ips=tuple(
+                item["ip"] for item in ingress if "ip" in item and family_of(item["ip"]) == family
+            ),
             external_local=spec.get("externalTrafficPolicy") == "Local",
             internal_local=spec.get("internalTrafficPolicy") == "Local",
             affinity_seconds=affinity,
             health_check_node_port=spec.get("healthCheckNodePort", 0),
-            source_ranges=tuple(spec.get("loadBalancerSourceRanges") or ()),
-            endpoints=_endpoints(port, slices),
+            source_ranges=tuple(
+                cidr
+                for cidr in spec.get("loadBalancerSourceRanges") or ()
+                if family_of(cidr) == family
+            ),
+            security_group_ranges=tuple(
+                cidr
+                for cidr in (one.strip() for one in allowed.split(","))
+                if cidr and family_of(cidr) == family
+            ),
+            endpoints=_endpoints(port, own, _is_ready),
+            draining=_endpoints(port, own, _is_draining),
         )
         for port in spec.get("ports") or []
     ]
 
 
-def _endpoints(port: JsonObject, slices: Sequence[JsonObject]) -> tuple[EndpointView, ...]:
-    found = set()
+def _endpoints(
+    port: JsonObject, slices: Sequence[JsonObject], wanted: Callable[[JsonObject], bool]
+) -> tuple[EndpointView, ...]:
+    """The endpoints of a port whose conditions are as `wanted`, each address once."""
+    found: dict[tuple[str, int], EndpointView] = {}
     for item in slices:
         for offered in item.get("ports") or []:
             same_name = offered.get("name", "") == port.get("name", "")
             if not same_name or offered.get("protocol", "TCP") != port.get("protocol", "TCP"):
                 continue
             for endpoint in item.get("endpoints") or []:
-                if (endpoint.get("conditions") or {}).get("ready", True):
-                    node = endpoint.get("nodeName", "")
-                    for ip in endpoint["addresses"]:
-                        found.add(EndpointView(ip=ip, port=offered["port"], node=node))
-    return tuple(sorted(found, key=lambda one: (one.ip, one.port)))
+                if not wanted(endpoint.get("conditions") or {}):
+                    continue
+                hints = endpoint.get("hints") or {}
+                for ip in endpoint["addresses"]:
+                    found[ip, offered["port"]] = EndpointView(
+                        ip=ip,
+                        port=offered["port"],
+                        node=endpoint.get("nodeName", ""),
+                        for_zones=tuple(one["name"] for one in hints.get("forZones") or ()),
+                        for_nodes=tuple(one["name"] for one in hints.get("forNodes") or ()),
+                    )
+    return tuple(view for _, view in sorted(found.items()))
+
+
+def _is_ready(conditions: JsonObject) -> bool:
+    return bool(conditions.get("ready", True))
+
+
+def _is_draining(conditions: JsonObject) -> bool:
+    serves = conditions.get("serving") and conditions.get("terminating")
+    return bool(serves) and not _is_ready(conditions)
 
 
 class PolicyFeed(ControlLoop):
@@ -143,16 +190,16 @@ class PolicyFeed(ControlLoop):
                 _note(self._policies, (metadata["namespace"], metadata["name"]), change)
             elif metadata["uid"] in self._pods and change.kind != DELETED:
                 known = self._pods[metadata["uid"]]
-                self._pods[metadata["uid"]] = pod_view(change.value, known.ip)
+                self._pods[metadata["uid"]] = pod_view(change.value, known.ips)
         self._sync()
 
-    def assigned(self, pod: JsonObject, ip: str) -> None:
-        """A pod has an address."""
-        self._pods[pod["metadata"]["uid"]] = pod_view(pod, ip)
+    def assigned(self, pod: JsonObject, ips: Sequence[str]) -> None:
+        """A pod has its addresses."""
+        self._pods[pod["metadata"]["uid"]] = pod_view(pod, ips)
         self._sync()
 
     def released(self, pod: JsonObject) -> None:
-        """A pod's address is gone; a stale entry may wait for the next batch."""
+        """A pod's addresses are gone; a stale entry may wait for the next batch."""
         self._pods.pop(pod["metadata"]["uid"], None)
 
     def _sync(self) -> None:
@@ -178,8 +225,8 @@ def _note(table: dict[_AnyKey, JsonObject], key: _AnyKey, change: Change) -> Non
         table[key] = change.value
 
 
-def pod_view(pod: JsonObject, ip: str) -> PodView:
-    """A pod as policy engines see it."""
+def pod_view(pod: JsonObject, ips: Sequence[str]) -> PodView:
+    """A pod as policy engines see it; `ips` are its addresses, the IPv4 one first."""
     metadata = pod["metadata"]
     named = {
         (port["name"], port.get("protocol", "TCP")): int(port["containerPort"])
@@ -191,7 +238,8 @@ def pod_view(pod: JsonObject, ip: str) -> PodView:
         namespace=metadata["namespace"],
         name=metadata["name"],
         node=pod["spec"]["nodeName"],
-        ip=ip,
+        ip=ips[0],
         labels=metadata.get("labels") or {},
         named_ports=named,
+        ip6=ips[1] if len(ips) > 1 else None,
     )

@@ -13,12 +13,14 @@ driver hv_netvsc, and a virtual function (VF) of an SR-IOV adapter with the same
   files; the rest of ethtool is the system's.
 
 Without the VF its link is gone everywhere, and ethtool's vf_* counters are 0: the kernel's driver
-prints them whether a VF is there or not (drivers/net/hyperv/netvsc_drv.c).
+prints them whether a VF is there or not (drivers/net/hyperv/netvsc_drv.c). Of an idle VF the
+counters do not grow, while the link and the driver are there.
 """
 
 import asyncio
 import os
 import subprocess
+from dataclasses import replace
 from importlib import resources
 
 from pytest_aksnet.lab.contracts import Sandbox
@@ -47,6 +49,8 @@ class AcceleratedNetworking:
         self._nodes: dict[str, NodeSpec] = {}
         self._machines: dict[str, Sandbox] = {}
         self._pods: dict[str, list[Sandbox]] = {}
+        self._without_vf: set[str] = set()
+        self._idle: set[str] = set()
 
     async def add_node(self, node: NodeSpec, machine: Sandbox) -> None:
         """Show the NIC pair on a node that has its eth0. Raises FacadeError."""
@@ -73,15 +77,43 @@ class AcceleratedNetworking:
         """
         name = vf_name(self._nodes[node])
         _ip(self._machines[node].netns_fd, f"link delete {name}")
+        self._without_vf.add(node)
+
+    def has_vf(self, node: str) -> bool:
+        """Whether the node has its VF."""
+        return node in self._nodes and node not in self._without_vf
 
     async def restore_vf(self, node: str) -> None:
         """Bring the VF back, in the node and in its running host-network pods.
 
         Raises KeyError for a node never added, FacadeError.
         """
-        machine = self._machines[node]
-        self._create_vf(self._nodes[node], machine)
-        sandboxes = [machine, *self._pods[node]]
+        self._create_vf(self._nodes[node], self._machines[node])
+        self._without_vf.discard(node)
+        await self._show_everywhere(node)
+
+    async def set_vf_driver(self, node: str, driver: str) -> None:
+        """Show a VF of another adapter, by its driver's name. Raises KeyError, FacadeError.
+
+        Harmless where it is that already. A VF that is away comes back with the new driver.
+        """
+        now = self._nodes[node]
+        if now.vf_driver == driver:
+            return
+        had = self.has_vf(node)
+        if had:
+            self.remove_vf(node)
+        self._nodes[node] = replace(now, vf_driver=driver)
+        if had:
+            await self.restore_vf(node)
+
+    async def set_vf_idle(self, node: str, *, idle: bool) -> None:
+        """Let the VF's counters stand still, or count eth0's traffic again. Raises FacadeError."""
+        (self._idle.add if idle else self._idle.discard)(node)
+        await self._show_everywhere(node)
+
+    async def _show_everywhere(self, node: str) -> None:
+        sandboxes = [self._machines[node], *self._pods[node]]
         await asyncio.gather(*(self._show(self._nodes[node], each) for each in sandboxes))
 
     def close(self) -> None:
@@ -104,12 +136,13 @@ class AcceleratedNetworking:
 
     async def _show(self, node: NodeSpec, sandbox: Sandbox) -> None:
         argv = ["/bin/sh", "-c", self._script, "facade", node.vf_driver, vf_name(node)]
+        idle = "idle" if node.name in self._idle else ""
         reading, writing = os.pipe()
         try:
             nothing = os.open(os.devnull, os.O_RDWR)
             try:
                 process = await sandbox.spawn(
-                    [*argv, self._ethtool],
+                    [*argv, self._ethtool, idle],
                     env={"PATH": _PATH, "LC_ALL": "C"},
                     stdin_fd=nothing,
                     stdout_fd=nothing,

@@ -1,8 +1,9 @@
 # Shows a node's accelerated networking in the mount namespace it runs in: a facade.
-# $1 driver of the VF, $2 name of the VF's interface, $3 text of the ethtool wrapper.
+# $1 driver of the VF, $2 name of the VF's interface, $3 text of the ethtool wrapper, $4 "idle" where
+# all traffic is to look as if it went by the synthetic path, "" otherwise.
 # Doing it again is harmless; it adds what is missing.
 set -eu
-driver=$1 vf=$2 wrapper=$3
+driver=$1 vf=$2 wrapper=$3 idle=$4
 own=/run/aksnet-lab
 net=/sys/devices/virtual/net
 
@@ -24,10 +25,23 @@ if ! [ -d "$own/eth0" ]; then
         mount --bind "$own/ethtool" /usr/sbin/ethtool
     fi
 fi
-if ! [ -e "$net/eth0/device/driver" ]; then
+# Of the link itself: what it names is nowhere in this kernel.
+if ! [ -L "$net/eth0/device/driver" ]; then
     show eth0 eth0
 fi
 if [ -d "$net/$vf" ] && ! [ -e "$net/$vf/master" ]; then
+    ln -sfn "../../../../../bus/pci/drivers/$driver" "$own/vf/device/driver"
     show vf "$vf"
-    mount --bind "$net/eth0/statistics" "$net/$vf/statistics"
+fi
+if [ -n "$idle" ]; then
+    : > "$own/vf-idle"
+elif [ -e "$own/vf-idle" ]; then
+    rm "$own/vf-idle"
+fi
+if [ -d "$net/$vf" ]; then
+    if [ "$net/$vf/statistics" -ef "$net/eth0/statistics" ]; then
+        [ -z "$idle" ] || umount "$net/$vf/statistics"
+    elif [ -z "$idle" ]; then
+        mount --bind "$net/eth0/statistics" "$net/$vf/statistics"
+    fi
 fi

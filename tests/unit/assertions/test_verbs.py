@@ -88,6 +88,23 @@ def test_replicas_that_answer_directly_put_the_blame_on_the_service_proxy() -> N
     ) in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "trouble", "words"),
+    [
+        ("169.254.10.11", "connection refused", "the DNS cache of node node-a at 169.254.10.11"),
+        ("10.0.255.53", "timed out", "which is not the cluster's DNS (10.0.0.10): its dnsConfig"),
+    ],
+)
+def test_another_server_than_the_clusters_dns_is_blamed_where_that_answers(
+    asked: str, trouble: str, words: str
+) -> None:
+    silent = Text(9, f";; communications error to {asked}#53: {trouble}\n;; no servers\n", "")
+    world = World(by_host(default=silent, h10_244_0_2=FOUND, h10_244_1_2=FOUND))
+    with pytest.raises(ConformanceFailure) as failure:
+        world.probe_pod().assert_resolves(NAME)
+    assert words in str(failure.value)
+
+
 def test_a_replica_that_is_silent_is_named() -> None:
     world = World(by_host(default=DNS_SILENT, h10_244_0_2=FOUND))
     with pytest.raises(ConformanceFailure, match=r"replicas 10\.244\.1\.2 do not answer"):

@@ -7,6 +7,7 @@ import pytest
 
 from pytest_aksnet.lab.container.requirements import (
     LabRefused,
+    check_bridge_filter,
     namespace_remedy,
     refusals_name,
 )
@@ -50,3 +51,9 @@ def test_a_refusal_names_its_remedy_in_one_line(
 def test_an_error_of_the_block_becomes_a_refusal() -> None:
     with pytest.raises(LabRefused, match=r"^do this$"), refusals_name(lambda error: "do this"):
         raise OSError(errno.EPERM, "refused")
+
+
+def test_a_bridge_of_pods_needs_netfilter_on_bridges() -> None:
+    check_bridge_filter(exists=lambda path: path == "/proc/sys/net/bridge/bridge-nf-call-iptables")
+    with pytest.raises(LabRefused, match="sudo modprobe br_netfilter"):
+        check_bridge_filter(exists=lambda path: False)

@@ -10,7 +10,8 @@ from pytest_aksnet.lab.controllers.kubelet import environment, images, naming, s
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff
 from pytest_aksnet.lab.controllers.kubelet.images import Program, PullError
 from pytest_aksnet.lab.controllers.kubelet.status import ContainerState, PodState
-from pytest_aksnet.lab.layout import default_spec
+from pytest_aksnet.lab.layout import default_spec, make_spec
+from pytest_aksnet.lab.options import LabOptions
 
 SPEC = default_spec("overlay", "calico")
 
@@ -100,18 +101,36 @@ def pod(**spec: Any) -> dict[str, Any]:
     ],
 )
 def test_the_dns_policy_chooses_the_name_server(spec: dict[str, Any], server: str) -> None:
-    lines = naming.resolv_conf(pod(**spec), SPEC).decode().splitlines()
+    lines = naming.resolv_conf(pod(**spec), SPEC, naming.ResolverDefects()).decode().splitlines()
     assert [line for line in lines if line.startswith("nameserver")] == [f"nameserver {server}"]
 
 
 def test_dns_options_of_the_pod_replace_those_of_the_policy() -> None:
     config = {"options": [{"name": "ndots", "value": "1"}, {"name": "edns0"}]}
-    text = naming.resolv_conf(pod(dnsConfig=config), SPEC).decode()
+    text = naming.resolv_conf(pod(dnsConfig=config), SPEC, naming.ResolverDefects()).decode()
     assert text.splitlines()[-1] == "options ndots:1 edns0"
 
 
+def test_the_fourth_name_server_is_left_out() -> None:
+    config = {"nameservers": [f"192.0.2.{number}" for number in range(1, 5)]}
+    text = naming.resolv_conf(pod(dnsConfig=config), SPEC, naming.ResolverDefects()).decode()
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("nameserver")] == [
+        *("10.0.0.10", "192.0.2.1", "192.0.2.2")
+    ]
+
+
+def test_machines_get_the_dns_servers_of_their_network() -> None:
+    spec = make_spec(LabOptions(custom_dns=True, local_dns=True))
+    hosts = {host.name: naming.host_resolv_conf(spec, host).decode() for host in spec.hosts}
+    own = "nameserver 10.225.0.10\nnameserver 10.225.0.11\n"
+    assert hosts["vm"] == f"{own}search {spec.internal_suffix}\n"
+    assert hosts["dns-1"] == hosts["peered-vm"] == "nameserver 168.63.129.16\n"
+    assert hosts["internet"] == hosts["on-prem"] == ""
+    assert naming.node_resolv_conf(spec).startswith(b"nameserver 169.254.10.10\n")
+
+
 def test_a_pod_with_a_subdomain_knows_its_full_name() -> None:
-    hosts = naming.hosts_file(pod(hostname="db-0", subdomain="db"), "10.244.0.9", SPEC).decode()
+    hosts = naming.hosts_file(pod(hostname="db-0", subdomain="db"), ("10.244.0.9",), SPEC).decode()
     assert "10.244.0.9\tdb-0.db.ns.svc.cluster.local\tdb-0" in hosts
 
 
@@ -138,7 +157,7 @@ def container(state: dict[str, Any], *, ready: bool = False) -> ContainerState:
 def test_phase_and_ready_follow_from_the_containers(
     item: ContainerState, final: str, phase: str, reason: str | None
 ) -> None:
-    state = PodState(host_ip="10.224.0.4", start_time="2026-11-21T00:00:00Z", final=final)
+    state = PodState(host_ips=("10.224.0.4",), start_time="2026-11-21T00:00:00Z", final=final)
     found = status.pod_status(pod(), state, [], [item])
     ready = next(one for one in found["conditions"] if one["type"] == "Ready")
     assert found["phase"] == phase
@@ -147,7 +166,7 @@ def test_phase_and_ready_follow_from_the_containers(
 
 
 def test_a_readiness_gate_keeps_a_pod_from_being_ready() -> None:
-    state = PodState(host_ip="10.224.0.4", start_time="2026-11-21T00:00:00Z")
+    state = PodState(host_ips=("10.224.0.4",), start_time="2026-11-21T00:00:00Z")
     gated = pod(readinessGates=[{"conditionType": "example.com/gate"}])
     running = container({"running": {}}, ready=True)
     conditions = {
@@ -158,7 +177,7 @@ def test_a_readiness_gate_keeps_a_pod_from_being_ready() -> None:
 
 
 def test_a_condition_that_stays_keeps_its_transition_time() -> None:
-    state = PodState(host_ip="10.224.0.4", start_time="2026-11-21T00:00:00Z")
+    state = PodState(host_ips=("10.224.0.4",), start_time="2026-11-21T00:00:00Z")
     old = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     value = {**pod(), "status": {"conditions": [old]}}
     running = container({"running": {}}, ready=True)

@@ -1,6 +1,7 @@
 """The kubelet of every node, and what the API server asks of them: exec, attach, logs."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -16,12 +17,15 @@ from pytest_aksnet.lab.contracts import (
 from pytest_aksnet.lab.controllers.events import EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
+from pytest_aksnet.lab.controllers.kubelet.link import NodeLink
 from pytest_aksnet.lab.controllers.kubelet.node_images import NodeImages
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.kubelet.worker import PodWorker
 from pytest_aksnet.lab.controllers.loop import ControlLoop
+from pytest_aksnet.lab.sockets import tcp_socket
 from pytest_aksnet.lab.spec import NodeSpec
 
+_KUBELET_PORT = 10250
 _FORCED_GRACE_SECONDS = 1.0
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _WAITING_TEXTS = {
@@ -36,9 +40,8 @@ class _Node:
         self.machine = machine
         self.events = EventRecorder(around.store, "kubelet", spec.name)
         self.images = NodeImages(around.store, spec.name, around.preloaded)
-        self.free_addresses: asyncio.Queue[str] = asyncio.Queue()
-        for address in spec.pod_addresses():
-            self.free_addresses.put_nowait(address)
+        self.addresses = around.pod_addresses[spec.name]
+        self.link = NodeLink()
 
 
 class Kubelets(ControlLoop):
@@ -61,12 +64,15 @@ class Kubelets(ControlLoop):
             pod = change.value
             uid = pod["metadata"]["uid"]
             worker = self._workers.get(uid)
+            node = self._nodes.get(pod["spec"].get("nodeName", ""))
+            if node is None or not node.link.up:
+                continue
             if worker is not None:
                 if change.kind == DELETED:
                     worker.end(_FORCED_GRACE_SECONDS)
                 else:
                     worker.update(pod)
-            elif change.kind != DELETED and pod["spec"].get("nodeName") in self._nodes:
+            elif change.kind != DELETED:
                 self._start(pod)
 
     def _start(self, pod: JsonObject) -> None:
@@ -83,9 +89,10 @@ class Kubelets(ControlLoop):
             self._around,
             node.spec,
             node.machine,
-            node.free_addresses,
+            node.addresses,
             node.images,
             node.events,
+            node.link,
             pod,
             gone,
         )
@@ -99,6 +106,39 @@ class Kubelets(ControlLoop):
         found = [one for one in self._workers.values() if one.is_workload and one.is_running]
         if found:
             self._around.trouble.random.choice(found).evict()
+
+    @property
+    def links(self) -> Mapping[str, NodeLink]:
+        """What connects each kubelet with the API server, by node name."""
+        return {name: node.link for name, node in self._nodes.items()}
+
+    def silence(self, name: str) -> None:
+        """A node's kubelet hears nothing and is not heard any more; its pods run on."""
+        node = self._nodes[name]
+        node.link.cut()
+        node.events.heard = False
+
+    def restore(self, name: str) -> None:
+        """A silent kubelet is heard again: it catches up, and says how its pods are."""
+        node = self._nodes[name]
+        if node.link.up:
+            return
+        node.link.restore()
+        node.events.heard = True
+        present = {}
+        for revision in self.store.revisions(PODS):
+            if revision.value["spec"].get("nodeName") == name:
+                present[revision.value["metadata"]["uid"]] = revision.value
+        for uid, worker in list(self._workers.items()):
+            if worker.node_name == name and uid not in present:
+                worker.end(_FORCED_GRACE_SECONDS)
+        for uid, pod in present.items():
+            known = self._workers.get(uid)
+            if known is None:
+                self._start(pod)
+            else:
+                known.update(pod)
+                known.publish()
 
     # -- contracts.Kubelet -----------------------------------------------------------------
 
@@ -147,6 +187,20 @@ class Kubelets(ControlLoop):
             raise _not_found(runner.spec["name"])
         return session
 
+    async def connect(self, namespace: str, pod: str, port: int) -> socket.socket:
+        """A TCP connection to a port of the pod's own loopback.
+
+        Raises KubeletRefusal, or OSError where nothing listens there.
+        """
+        self._runner(namespace, pod, None, any_container=True)
+        opened = tcp_socket(self.sandbox(namespace, pod).netns_fd)
+        try:
+            await asyncio.get_running_loop().sock_connect(opened, ("127.0.0.1", port))
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
     async def log(
         self,
         namespace: str,
@@ -183,15 +237,21 @@ class Kubelets(ControlLoop):
             if left <= 0:
                 return
 
-    def _runner(self, namespace: str, pod: str, container: str | None) -> ContainerRunner:
+    def _runner(
+        self, namespace: str, pod: str, container: str | None, *, any_container: bool = False
+    ) -> ContainerRunner:
         worker = self._by_name.get((namespace, pod))
         if worker is None:
             raise KubeletRefusal(400, f"pod {pod} does not have a host assigned")
+        node = self._nodes[worker.node_name]
+        if not node.link.up:
+            where = f"dial tcp {node.spec.ip}:{_KUBELET_PORT}: connect: connection refused"
+            raise KubeletRefusal(500, f"error dialing backend: {where}")
         if container is None:
             names = [runner.spec["name"] for runner in worker.containers]
             annotations = worker.pod["metadata"].get("annotations") or {}
             container = annotations.get("kubectl.kubernetes.io/default-container")
-            if container is None and len(names) > 1:
+            if container is None and len(names) > 1 and not any_container:
                 raise KubeletRefusal(
                     400,
                     f"a container name must be specified for pod {pod}, choose one of: "

@@ -19,6 +19,7 @@ from pytest_aksnet.lab.controllers.events import NORMAL, WARNING, EventRecorder
 from pytest_aksnet.lab.controllers.kubelet import environment, images, processes
 from pytest_aksnet.lab.controllers.kubelet.backoff import BackOff, duration_text
 from pytest_aksnet.lab.controllers.kubelet.images import Image, PullError
+from pytest_aksnet.lab.controllers.kubelet.link import NodeLink
 from pytest_aksnet.lab.controllers.kubelet.logs import ContainerLog, copy_to_pipe
 from pytest_aksnet.lab.controllers.kubelet.node_images import NodeImages
 from pytest_aksnet.lab.controllers.kubelet.probes import Prober, read_output
@@ -29,9 +30,10 @@ from pytest_aksnet.lab.controllers.kubelet.references import (
     configuration_change,
 )
 from pytest_aksnet.lab.controllers.kubelet.status import ContainerState, waiting
-from pytest_aksnet.lab.controllers.kubelet.surroundings import Program, Surroundings
+from pytest_aksnet.lab.controllers.kubelet.surroundings import Program, ProgramRefused, Surroundings
 
 _START_ERROR_EXIT = 128
+_LONGEST_HOOK_SECONDS = 3600.0
 _RUNTIME_ERROR = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
     "runc create failed: unable to start container process: "
@@ -54,6 +56,7 @@ class PodContext:
     references: References
     node_images: NodeImages
     events: EventRecorder
+    link: NodeLink
     unlucky: bool
 
     def pull(self, image: Image) -> None:
@@ -67,31 +70,53 @@ class PodContext:
 class ContainerRunner:
     """Runs one container. `state` is what the pod's status shows of it.
 
+    `group` of its spec: containers, initContainers or ephemeralContainers. An init container that
+    is always restarted is a sidecar ("Sidecar Containers").
+
     `group` is what its processes belong to while the main one runs, which is when more may start.
     """
 
     def __init__(
-        self, spec: JsonObject, restart_policy: str, changed: Callable[[], None], *, init: bool
+        self,
+        spec: JsonObject,
+        restart_policy: str,
+        changed: Callable[[], None],
+        *,
+        group: str = "containers",
     ) -> None:
+        init = group == "initContainers"
         self.spec = spec
+        self.is_sidecar = init and spec.get("restartPolicy") == "Always"
         self.state = ContainerState(
             name=spec["name"],
             image=spec["image"],
             state=waiting("PodInitializing" if init else "ContainerCreating"),
+            sidecar=self.is_sidecar,
         )
         self.log: ContainerLog | None = None
         self.previous_log: ContainerLog | None = None
         self.env: dict[str, str] = {}
         self.group: ProcessGroup | None = None
-        self._restart_policy = restart_policy
-        self._changed = changed
-        self._field_path = f"spec.{'initContainers' if init else 'containers'}{{{spec['name']}}}"
+        self._restart_policy = "Always" if self.is_sidecar else restart_policy
+        self._on_change = changed
+        self._moved = asyncio.Event()
+        self._field_path = f"spec.{group}{{{spec['name']}}}"
         self._session: ExecSession | None = None
         self._ended = asyncio.Event()
         self._ended.set()
         self._stopping = False
         self._probe_kill: asyncio.Task[None] | None = None
         self._copies: set[asyncio.Task[None]] = set()
+
+    def _changed(self) -> None:
+        self._on_change()
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def until_started(self) -> None:
+        """Wait until its start is complete, startup probe included."""
+        while not self.state.started:
+            await self._moved.wait()
 
     @property
     def cwd(self) -> str:
@@ -244,7 +269,10 @@ class ContainerRunner:
         try:
             begin_program = context.around.programs.get(images.last_name(image.reference))
             if begin_program is not None:
-                program = await begin_program(context.sandbox)
+                try:
+                    program = await begin_program(context.sandbox)
+                except ProgramRefused as refusal:
+                    argv = ["sh", "-c", 'printf "%s\\n" "$1" >&2; exit 1', "sh", str(refusal)]
             await self._link_tools(context, image)
             session = await self._spawn(context, argv)
         except OSError as error:
@@ -361,9 +389,10 @@ class ContainerRunner:
         return Prober(netns_fd=context.node_netns_fd, ip=context.ip, ports=ports, run=run_command)
 
     def _begin_probing(self, context: PodContext) -> "asyncio.Task[None]":
-        def kill(reason: str) -> None:
+        def kill(reason: str, probe: JsonObject) -> None:
             self._event(context, NORMAL, "Killing", reason)
-            seconds = float(context.pod["spec"].get("terminationGracePeriodSeconds", 30))
+            own = probe.get("terminationGracePeriodSeconds")
+            seconds = _grace_seconds(context) if own is None else float(own)
             self._probe_kill = asyncio.create_task(self.terminate(seconds))
 
         def unhealthy(text: str) -> None:
@@ -376,9 +405,23 @@ class ContainerRunner:
             changed=self._changed,
             unhealthy=unhealthy,
             kill=kill,
+            pause=context.link.pause,
         )
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        if hook is None:
+            probing.begin()
+            return asyncio.create_task(probing.run())
+        return asyncio.create_task(self._start_up(context, hook, probing))
+
+    async def _start_up(self, context: PodContext, hook: JsonObject, probing: Probing) -> None:
+        """The postStart hook; where it fails, the container is ended."""
+        if not await self._run_hook(context, hook, "PostStart"):
+            seconds = _grace_seconds(context)
+            self._probe_kill = asyncio.create_task(self.terminate(seconds))
+            return
         probing.begin()
-        return asyncio.create_task(probing.run())
+        self._changed()
+        await probing.run()
 
     async def run_command(
         self, sandbox: Sandbox, argv: list[str], seconds: float
@@ -433,20 +476,23 @@ class ContainerRunner:
         self._event(context, NORMAL, "Killing", text)
         hook = (self.spec.get("lifecycle") or {}).get("preStop")
         if hook is not None:
-            await self._run_hook(context, hook)
+            await self._run_hook(context, hook, "PreStop")
         if self._session is not None:
             self._session.process.signal(signal.SIGTERM)
         await self._ended.wait()
 
-    async def _run_hook(self, context: PodContext, hook: JsonObject) -> None:
+    async def _run_hook(self, context: PodContext, hook: JsonObject, which: str) -> bool:
+        """Whether a lifecycle hook (PostStart or PreStop) went well."""
         if "sleep" in hook:
             await asyncio.sleep(float(hook["sleep"]["seconds"]))
-            return
-        grace = float(context.pod["spec"].get("terminationGracePeriodSeconds", 30))
-        look = await self._prober(context).look({**hook, "timeoutSeconds": grace})
+            return True
+        # A postStart hook may take as long as it likes, a preStop hook the pod's grace.
+        seconds = _LONGEST_HOOK_SECONDS if which == "PostStart" else _grace_seconds(context)
+        look = await self._prober(context).look({**hook, "timeoutSeconds": seconds})
         if not look.good:
-            text = f"PreStopHook failed: {look.output}"
-            self._event(context, WARNING, "FailedPreStopHook", text)
+            text = f"{which}Hook failed: {look.output}"
+            self._event(context, WARNING, f"Failed{which}Hook", text)
+        return look.good
 
     async def terminate(self, grace_seconds: float) -> None:
         """SIGTERM, and SIGKILL where it is still there after the grace."""
@@ -471,3 +517,7 @@ class ContainerRunner:
 
     def _event(self, context: PodContext, kind: str, reason: str, message: str) -> None:
         context.events.record(context.pod, kind, reason, message, field_path=self._field_path)
+
+
+def _grace_seconds(context: PodContext) -> float:
+    return float(context.pod["spec"].get("terminationGracePeriodSeconds", 30))

@@ -56,6 +56,8 @@ def variables(
 
 def command(container: JsonObject, image: Program, env: Mapping[str, str]) -> list[str]:
     """The argv of the container's main process, from its spec and what its image runs."""
+    if image.only_this:
+        return [*image.entrypoint]
     given = container.get("command") or []
     arguments = container.get("args") or []
     own = [*image.entrypoint, *(arguments or image.command)]
@@ -78,7 +80,8 @@ def service_links(service: JsonObject) -> dict[str, str]:
             result[f"{prefix}_SERVICE_PORT_{name}"] = str(port["port"])
     for index, port in enumerate(ports):
         protocol = port.get("protocol", "TCP")
-        url = f"{protocol.lower()}://{ip}:{port['port']}"
+        host = f"[{ip}]" if ":" in ip else ip
+        url = f"{protocol.lower()}://{host}:{port['port']}"
         if index == 0:
             result[f"{prefix}_PORT"] = url
         stem = f"{prefix}_PORT_{port['port']}_{protocol}"

@@ -20,12 +20,14 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Program:
     """What an image runs by itself: a container's args replace `command`, not `entrypoint`.
 
-    `tools` are the programs that it has, divided by blanks; empty for all of this machine's.
-    `size` is what a node reports of it, in bytes: about what its registry says.
+    With `only_this` it runs `entrypoint` whatever a container names: AKS' own components, whose
+    work the lab does itself. `tools` are the programs that it has, divided by blanks; empty for all
+    of this machine's. `size` is what a node reports of it, in bytes: about what its registry says.
     """
 
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    only_this: bool = False
     tools: str = ""
     size: int = 0
 
@@ -39,19 +41,21 @@ _SLIM_TOOLS = (
 )
 _PROGRAMS: dict[str, Program] = {
     "alpine": Program(command=("sh",), size=3_800_000),
-    "azure-cns": Program(entrypoint=_PAUSE, size=53_000_000),
+    "azure-cns": Program(entrypoint=_PAUSE, only_this=True, size=53_000_000),
+    "azure-npm": Program(entrypoint=_PAUSE, only_this=True, size=68_000_000),
     "bash": Program(command=("bash",), size=6_200_000),
     "busybox": Program(command=("sh",), size=2_200_000),
-    "cilium": Program(entrypoint=_PAUSE, size=236_000_000),
+    "cilium": Program(entrypoint=_PAUSE, only_this=True, size=236_000_000),
     "coredns": Program(entrypoint=_PAUSE, size=25_000_000),
     "debian": Program(command=("bash",), size=49_000_000),
-    "ip-masq-agent-v2": Program(entrypoint=_PAUSE, size=44_000_000),
+    "ip-masq-agent-v2": Program(entrypoint=_PAUSE, only_this=True, size=44_000_000),
     "iperf3": Program(entrypoint=("iperf3",), command=("-s",), size=4_000_000),
-    "kube-proxy": Program(entrypoint=_PAUSE, size=31_000_000),
+    "kube-proxy": Program(entrypoint=_PAUSE, only_this=True, size=31_000_000),
     # netshoot's own command is zsh, which is not part of a minimal Debian: an interactive shell
     # either way, and either ends at once without a terminal.
     "netshoot": Program(command=("sh",), size=187_000_000),
     "node": Program(entrypoint=_PAUSE, size=157_000_000),  # calico/node
+    "operator-generic": Program(entrypoint=_PAUSE, only_this=True, size=41_000_000),  # Cilium's
     "pause": Program(entrypoint=_PAUSE, size=300_000),
     "python": Program(command=("python3",), tools=f"python3 {_SLIM_TOOLS}", size=45_000_000),
     "ubuntu": Program(command=("bash",), size=30_000_000),

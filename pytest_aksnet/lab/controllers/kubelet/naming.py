@@ -3,12 +3,14 @@
 Source: Kubernetes docs, "DNS for Services and Pods".
 """
 
-from pytest_aksnet.lab.api.objects import JsonObject
-from pytest_aksnet.lab.spec import LabSpec
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-# Azure gives every virtual network a suffix of its own and DHCP hands it to the nodes.
-NODE_SEARCH_DOMAIN = "qm1pasxkkvie5bcrq3eyqmqgwg.ax.internal.cloudapp.net"
+from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.spec import LabSpec, OutsideHost
+
 _LONGEST_HOSTNAME = 63
+_MOST_NAMESERVERS = 3  # the kubelet leaves out the others (Kubernetes docs: "known issues")
 _LOOPBACK_LINES = (
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -28,8 +30,8 @@ def hostname(pod: JsonObject) -> str:
     return name[:_LONGEST_HOSTNAME].rstrip("-.")
 
 
-def hosts_file(pod: JsonObject, ip: str, spec: LabSpec) -> bytes:
-    """What the kubelet writes to /etc/hosts."""
+def hosts_file(pod: JsonObject, ips: Sequence[str], spec: LabSpec) -> bytes:
+    """What the kubelet writes to /etc/hosts of a pod with these addresses."""
     pod_spec = pod["spec"]
     lines = ["# Kubernetes-managed hosts file.", *_LOOPBACK_LINES]
     own = hostname(pod)
@@ -38,9 +40,9 @@ def hosts_file(pod: JsonObject, ip: str, spec: LabSpec) -> bytes:
         lines.append(f"127.0.0.1\t{own}")
     elif pod_spec.get("subdomain"):
         domain = f"{pod['metadata']['namespace']}.svc.{spec.cluster_domain}"
-        lines.append(f"{ip}\t{own}.{pod_spec['subdomain']}.{domain}\t{own}")
+        lines += [f"{ip}\t{own}.{pod_spec['subdomain']}.{domain}\t{own}" for ip in ips]
     else:
-        lines.append(f"{ip}\t{own}")
+        lines += [f"{ip}\t{own}" for ip in ips]
     aliases = pod_spec.get("hostAliases") or []
     if aliases:
         lines += ["", "# Entries added by HostAliases."]
@@ -50,11 +52,35 @@ def hosts_file(pod: JsonObject, ip: str, spec: LabSpec) -> bytes:
 
 
 def node_resolv_conf(spec: LabSpec) -> bytes:
-    """What DHCP gives the nodes."""
-    return f"nameserver {spec.azure_dns_ip}\nsearch {NODE_SEARCH_DOMAIN}\n".encode()
+    """A node's own file: DHCP fills it when the node starts, or LocalDNS names itself there."""
+    servers = "".join(f"nameserver {server}\n" for server in spec.node_dns_servers)
+    return f"{servers}search {spec.internal_suffix}\n".encode()
 
 
-def resolv_conf(pod: JsonObject, spec: LabSpec) -> bytes:
+def host_resolv_conf(spec: LabSpec, host: OutsideHost) -> bytes:
+    """The file of a machine that is no node: what DHCP of its network gives, "" outside Azure."""
+    if host.domain == "vnet" and host.role != "dns":
+        servers = "".join(f"nameserver {server}\n" for server in spec.vnet_dns_servers)
+        return f"{servers}search {spec.internal_suffix}\n".encode()
+    if host.domain in ("vnet", "peered"):
+        return f"nameserver {spec.azure_dns_ip}\n".encode()
+    return b""
+
+
+@dataclass(kw_only=True)
+class ResolverDefects:
+    """What kubelets write wrongly into resolv.conf of the pods they start.
+
+    `cluster_dns`: by node another address than that of the cluster's DNS. `ndots`: another number
+    than 5. `no_search`: no search list.
+    """
+
+    cluster_dns: dict[str, str] = field(default_factory=dict)
+    ndots: int | None = None
+    no_search: bool = False
+
+
+def resolv_conf(pod: JsonObject, spec: LabSpec, defects: ResolverDefects) -> bytes:
     """What the kubelet writes to /etc/resolv.conf, by dnsPolicy and dnsConfig."""
     pod_spec = pod["spec"]
     policy = pod_spec.get("dnsPolicy", "ClusterFirst")
@@ -66,12 +92,14 @@ def resolv_conf(pod: JsonObject, spec: LabSpec) -> bytes:
     if policy in ("ClusterFirst", "ClusterFirstWithHostNet"):
         domain = spec.cluster_domain
         namespace = pod["metadata"]["namespace"]
-        servers = [spec.dns_service_ip]
-        searches = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain, NODE_SEARCH_DOMAIN]
-        options = {"ndots": "5"}
+        servers = [defects.cluster_dns.get(pod_spec.get("nodeName", ""), spec.cluster_dns_ip)]
+        searches = [f"{namespace}.svc.{domain}", f"svc.{domain}", domain, spec.internal_suffix]
+        options = {"ndots": str(defects.ndots or 5)}
+        if defects.no_search:
+            searches = []
     elif policy == "Default":
-        servers = [spec.azure_dns_ip]
-        searches = [NODE_SEARCH_DOMAIN]
+        servers = [*spec.node_dns_servers]
+        searches = [spec.internal_suffix]
     config = pod_spec.get("dnsConfig") or {}
     servers += [item for item in config.get("nameservers") or [] if item not in servers]
     searches += [item for item in config.get("searches") or [] if item not in searches]
@@ -80,7 +108,7 @@ def resolv_conf(pod: JsonObject, spec: LabSpec) -> bytes:
     lines = []
     if searches:
         lines.append("search " + " ".join(searches))
-    lines += [f"nameserver {server}" for server in servers]
+    lines += [f"nameserver {server}" for server in servers[:_MOST_NAMESERVERS]]
     if options:
         shown = [name if value is None else f"{name}:{value}" for name, value in options.items()]
         lines.append("options " + " ".join(shown))

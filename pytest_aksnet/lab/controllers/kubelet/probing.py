@@ -7,7 +7,7 @@ soon as it is true.
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.controllers.kubelet.probes import Look, Prober
@@ -19,14 +19,18 @@ _PAUSE_GROWTH = 1.3
 
 @dataclasses.dataclass(slots=True, kw_only=True)
 class Probing:
-    """`kill` ends the container for a reason, `unhealthy` reports a failed look."""
+    """`kill` ends the container for a reason and a probe, `unhealthy` reports a failed look.
+
+    `pause` is the time between two looks, which a slow kubelet makes longer.
+    """
 
     spec: JsonObject
     state: ContainerState
     prober: Prober
     changed: Callable[[], None]
     unhealthy: Callable[[str], None]
-    kill: Callable[[str], None]
+    kill: Callable[[str, JsonObject], None]
+    pause: Callable[[float], Awaitable[None]]
 
     def begin(self) -> None:
         """What holds from the start: what has no probe is started and ready at once."""
@@ -52,7 +56,7 @@ class Probing:
                     if look.good:
                         break
         except TimeoutError:
-            self._give_up("startup")
+            self._give_up("startup", probe)
             return False
         self.state.started = True
         self.state.ready = "readinessProbe" not in self.spec
@@ -80,13 +84,13 @@ class Probing:
             if not look.good:
                 self.unhealthy(f"Liveness probe failed: {look.output}")
             if bad_in_a_row >= probe["failureThreshold"]:
-                self._give_up("liveness")
+                self._give_up("liveness", probe)
                 return
-            await asyncio.sleep(probe["periodSeconds"])
+            await self.pause(float(probe["periodSeconds"]))
 
-    def _give_up(self, which: str) -> None:
+    def _give_up(self, which: str, probe: JsonObject) -> None:
         name = self.spec["name"]
-        self.kill(f"Container {name} failed {which} probe, will be restarted")
+        self.kill(f"Container {name} failed {which} probe, will be restarted", probe)
 
     async def _eager_looks(self, probe: JsonObject, which: str) -> AsyncIterator[Look]:
         """Looks without end: eagerly until the first good one, then every periodSeconds."""
@@ -100,5 +104,5 @@ class Probing:
             elif pause >= period:
                 self.unhealthy(f"{which} probe failed: {look.output}")
             yield look
-            await asyncio.sleep(pause)
+            await self.pause(pause)
             pause = min(pause * _PAUSE_GROWTH, period)

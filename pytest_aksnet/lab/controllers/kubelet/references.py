@@ -5,6 +5,7 @@ Source: Kubernetes docs, "Downward API", "ConfigMaps"; error texts as the kubele
 
 import base64
 import re
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 
 from pytest_aksnet.lab.api import quantity
@@ -21,13 +22,13 @@ class MissingReference(Exception):
 
 
 class References:
-    """Looks things up for one pod. `ip` is its address, "" while it has none."""
+    """Looks things up for one pod. `ips` are its addresses, none while it has none."""
 
-    def __init__(self, store: Store, pod: JsonObject, node: NodeSpec, ip: str) -> None:
+    def __init__(self, store: Store, pod: JsonObject, node: NodeSpec, ips: Sequence[str]) -> None:
         self._store = store
         self._pod = pod
         self._node = node
-        self._ip = ip
+        self._ips = ips
 
     @property
     def namespace(self) -> str:
@@ -49,9 +50,9 @@ class References:
             "spec.nodeName": spec["nodeName"],
             "spec.serviceAccountName": spec.get("serviceAccountName", ""),
             "status.hostIP": self._node.ip,
-            "status.hostIPs": self._node.ip,
-            "status.podIP": self._ip,
-            "status.podIPs": self._ip,
+            "status.hostIPs": ",".join(self._node.ips),
+            "status.podIP": self._ips[0] if self._ips else "",
+            "status.podIPs": ",".join(self._ips),
         }
         if path not in values:
             raise MissingReference(f"unsupported fieldPath: {path}")

@@ -25,6 +25,7 @@ class ContainerState:
     restarts: int = 0
     ready: bool = False
     started: bool = False
+    sidecar: bool = False
 
     @property
     def terminated(self) -> JsonObject | None:
@@ -42,13 +43,13 @@ class ContainerState:
 class PodState:
     """What the kubelet knows of a pod besides its containers.
 
-    `final` is the phase of a pod that is over, "" before; `reason` and `message` say why it was
-    ended where it did not end by itself.
+    Addresses come with the IPv4 one first. `final` is the phase of a pod that is over, "" before;
+    `reason` and `message` say why it was ended where it did not end by itself.
     """
 
-    host_ip: str
+    host_ips: tuple[str, ...]
     start_time: str
-    ip: str = ""
+    ips: tuple[str, ...] = ()
     sandbox_ready: bool = False
     final: str = ""
     reason: str = ""
@@ -77,6 +78,7 @@ def pod_status(
     state: PodState,
     init: Sequence[ContainerState],
     containers: Sequence[ContainerState],
+    ephemeral: Sequence[ContainerState] = (),
 ) -> JsonObject:
     """The whole status; conditions that stay as they are keep their transition times."""
     generation = pod["metadata"].get("generation", 1)
@@ -88,27 +90,38 @@ def pod_status(
         result["reason"] = state.reason
     if state.message:
         result["message"] = state.message
-    result["hostIP"] = state.host_ip
-    result["hostIPs"] = [{"ip": state.host_ip}]
-    if state.ip:
-        result["podIP"] = state.ip
-        result["podIPs"] = [{"ip": state.ip}]
+    result["hostIP"] = state.host_ips[0]
+    result["hostIPs"] = [{"ip": ip} for ip in state.host_ips]
+    if state.ips:
+        result["podIP"] = state.ips[0]
+        result["podIPs"] = [{"ip": ip} for ip in state.ips]
     result["startTime"] = state.start_time
     specs = {item["name"]: item for item in _all_containers(pod["spec"])}
     if init:
         result["initContainerStatuses"] = [_container(item, specs[item.name]) for item in init]
     result["containerStatuses"] = [_container(item, specs[item.name]) for item in containers]
+    if ephemeral:
+        shown = [_container(item, specs[item.name]) for item in ephemeral]
+        result["ephemeralContainerStatuses"] = shown
     result["qosClass"] = old.get("qosClass", "BestEffort")
     result["resources"] = {}
     return result
 
 
 def _all_containers(spec: JsonObject) -> list[JsonObject]:
-    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    groups = ("initContainers", "containers", "ephemeralContainers")
+    return [item for group in groups for item in spec.get(group) or []]
 
 
 def _initialised(init: Sequence[ContainerState]) -> bool:
-    return all(item.terminated and item.terminated["exitCode"] == 0 for item in init)
+    return all(map(_is_done, init))
+
+
+def _is_done(item: ContainerState) -> bool:
+    """Whether an init container does not hold up the next one."""
+    if item.sidecar:
+        return item.started or bool(item.last) or item.terminated is not None
+    return item.terminated is not None and item.terminated["exitCode"] == 0
 
 
 def _container(item: ContainerState, spec: JsonObject) -> JsonObject:
@@ -148,10 +161,9 @@ def _conditions(
 ) -> list[JsonObject]:
     outcome = _outcome(pod, current, init, containers)
     over = {SUCCEEDED: "PodCompleted", FAILED: "PodFailed"}.get(outcome, "")
-    unready = [item.name for item in containers if not item.ready]
-    unfinished = [
-        item.name for item in init if not (item.terminated and not item.terminated["exitCode"])
-    ]
+    sidecars = [item for item in init if item.sidecar]
+    unready = [item.name for item in (*sidecars, *containers) if not item.ready]
+    unfinished = [item.name for item in init if not _is_done(item)]
     not_ready = (
         "" if over else f"containers with unready status: [{' '.join(unready)}]",
         over or "ContainersNotReady",

@@ -8,6 +8,8 @@ from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.contracts import Network, Runtime, Sandbox
+from pytest_aksnet.lab.controllers.kubelet.addresses import Holder, NodeAddresses
+from pytest_aksnet.lab.controllers.kubelet.naming import ResolverDefects
 from pytest_aksnet.lab.controllers.kubelet.volumes import IssueToken
 from pytest_aksnet.lab.spec import LabSpec
 
@@ -18,6 +20,10 @@ class Program(Protocol):
     async def stop(self) -> None:
         """End it."""
         ...
+
+
+class ProgramRefused(Exception):
+    """The program would end at once; the text is what it writes to stderr before."""
 
 
 class HostNetworkFacade(Protocol):
@@ -32,15 +38,29 @@ class HostNetworkFacade(Protocol):
         ...
 
 
+class NetworkPlugin(Protocol):
+    """What a node's network plugin writes down."""
+
+    def added(
+        self, holder: Holder, ips: Sequence[str], sandbox: Sandbox, *, link: str, mac: str
+    ) -> None:
+        """A pod has been wired: its addresses, its link on the node, the MAC of its eth0."""
+        ...
+
+    def removed(self, holder: Holder) -> None:
+        """A pod's wire is gone."""
+        ...
+
+
 class AddressBook(Protocol):
     """Told of pod addresses before anything in the pod runs: policies hold from the start."""
 
-    def assigned(self, pod: JsonObject, ip: str) -> None:
-        """The pod has this address now."""
+    def assigned(self, pod: JsonObject, ips: Sequence[str]) -> None:
+        """The pod has these addresses now, the IPv4 one first."""
         ...
 
     def released(self, pod: JsonObject) -> None:
-        """The pod has no address any more."""
+        """The pod has no addresses any more."""
         ...
 
 
@@ -48,7 +68,8 @@ class AddressBook(Protocol):
 class Surroundings:
     """Shared by all kubelets. `preloaded` are references of images that all nodes have.
 
-    `programs` maps an image's last name to what starts its program."""
+    `programs` maps an image's last name to what starts its program. `pod_addresses` and
+    `plugins` are the nodes' by name."""
 
     store: Store
     spec: LabSpec
@@ -59,4 +80,7 @@ class Surroundings:
     programs: Mapping[str, Callable[[Sandbox], Awaitable[Program]]]
     facade: HostNetworkFacade
     addresses: AddressBook
+    resolver: ResolverDefects
+    pod_addresses: Mapping[str, NodeAddresses]
+    plugins: Mapping[str, NetworkPlugin]
     trouble: Trouble

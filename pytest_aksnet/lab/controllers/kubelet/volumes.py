@@ -1,6 +1,7 @@
 """Volumes of a pod as files: what each container's mounts hold. Reads the store only.
 
-Supported: configMap, secret, downwardAPI, projected, emptyDir. Anything else raises
+Supported: configMap, secret, downwardAPI, projected, emptyDir, hostPath (of the lab's node: what
+its programs can write is the node's own, never the machine's). Anything else raises
 `MountFailure`, which the pod reports as FailedMount: a stand-in directory would be a lie.
 Contents are those of the pod's start; a later change of a ConfigMap does not reach it.
 """
@@ -30,11 +31,17 @@ class VolumeFile:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A directory (or with `single_file` a file) that a container is to find at `path`."""
+    """A directory (or with `single_file` a file) that a container is to find at `path`.
+
+    With `host_path` it is that path of the node, of the type `host_type`.
+    """
 
     path: str
     files: tuple[VolumeFile, ...]
     single_file: bool = False
+    host_path: str = ""
+    host_type: str = ""
+    read_only: bool = False
 
 
 class Volumes:
@@ -48,13 +55,21 @@ class Volumes:
     def mounts(self) -> list[Mount]:
         """All mounts of all containers, each path once. Raises MountFailure."""
         spec = self._pod["spec"]
-        contents = {volume["name"]: self._content(volume) for volume in spec.get("volumes") or []}
+        volumes = {volume["name"]: volume for volume in spec.get("volumes") or []}
+        contents = {
+            name: self._content(volume)
+            for name, volume in volumes.items()
+            if "hostPath" not in volume
+        }
         found: dict[str, Mount] = {}
         for container in [*(spec.get("initContainers") or []), *spec["containers"]]:
             for mount in container.get("volumeMounts") or []:
                 path = mount["mountPath"].rstrip("/")
-                if mount["name"] not in contents:
+                if mount["name"] not in volumes:
                     raise MountFailure(f'references non-existent volume "{mount["name"]}"')
+                if mount["name"] not in contents:
+                    found[path] = _of_host(path, volumes[mount["name"]]["hostPath"], mount)
+                    continue
                 found[path] = _at(path, contents[mount["name"]], mount.get("subPath", ""))
         return list(found.values())
 
@@ -87,7 +102,7 @@ class Volumes:
         kinds = ", ".join(sorted(key for key in volume if key != "name"))
         raise MountFailure(
             f'MountVolume.SetUp failed for volume "{volume["name"]}" : the lab has no {kinds} '
-            "volumes; use emptyDir, configMap, secret, downwardAPI or projected"
+            "volumes; use emptyDir, hostPath, configMap, secret, downwardAPI or projected"
         )
 
     def _projected(self, source: JsonObject, mode: int) -> Iterator[VolumeFile]:
@@ -124,6 +139,18 @@ class Volumes:
                 container = containers.get(reference.get("containerName", ""), {})
                 text = self._references.resource(reference, container)
             yield VolumeFile(path=item["path"], content=text.encode(), mode=item.get("mode", mode))
+
+
+def _of_host(path: str, source: JsonObject, mount: JsonObject) -> Mount:
+    below = mount.get("subPath", "").strip("/")
+    whole = source["path"].rstrip("/")
+    return Mount(
+        path=path,
+        files=(),
+        host_path=f"{whole}/{below}" if below else whole or "/",
+        host_type="" if below else source.get("type") or "",
+        read_only=bool(mount.get("readOnly")),
+    )
 
 
 def _at(path: str, files: tuple[VolumeFile, ...], sub_path: str) -> Mount:

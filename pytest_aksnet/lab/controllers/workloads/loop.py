@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from pytest_aksnet.lab.api.errors import ApiError
 from pytest_aksnet.lab.api.journal import DELETED, Change
-from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.objects import JsonObject, controller_uid
 from pytest_aksnet.lab.api.resources import Resource
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.controllers.events import EventRecorder
 from pytest_aksnet.lab.controllers.loop import ControlLoop
-from pytest_aksnet.lab.controllers.workloads.pods import controller_uid
 
 _EXPECTED = (403, 404, 409, 422)  # refused, gone, lost a race, or not possible: an event says so
 
