@@ -6,7 +6,15 @@ Chooses the functions for a kind; the rules themselves are in `defaults`, `valid
 
 from collections.abc import Callable
 
-from pytest_aksnet.lab.api import defaults, errors, limit_ranges, services, validation
+from pytest_aksnet.lab.api import (
+    defaults,
+    errors,
+    limit_ranges,
+    services,
+    validation,
+    workload_defaults,
+    workload_validation,
+)
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -35,23 +43,23 @@ from pytest_aksnet.lab.spec import LabSpec
 
 _DEFAULTS: dict[Resource, Callable[[JsonObject], None]] = {
     CLUSTER_ROLE_BINDINGS: defaults.role_binding,
-    CRON_JOBS: defaults.cron_job,
-    DAEMON_SETS: defaults.daemon_set,
-    DEPLOYMENTS: defaults.deployment,
+    CRON_JOBS: workload_defaults.cron_job,
+    DAEMON_SETS: workload_defaults.daemon_set,
+    DEPLOYMENTS: workload_defaults.deployment,
     ENDPOINT_SLICES: defaults.endpoint_slice,
     ENDPOINTS: defaults.endpoints,
     EVENTS: defaults.event,
-    JOBS: defaults.job,
+    JOBS: workload_defaults.job,
     LIMIT_RANGES: limit_ranges.default,
     NETWORK_POLICIES: defaults.network_policy,
-    REPLICA_SETS: defaults.replica_set,
+    REPLICA_SETS: workload_defaults.replica_set,
     ROLE_BINDINGS: defaults.role_binding,
     SECRETS: defaults.secret,
     SERVICES: services.default,
-    STATEFUL_SETS: defaults.stateful_set,
+    STATEFUL_SETS: workload_defaults.stateful_set,
 }
 _ON_CREATE: dict[Resource, Callable[[JsonObject], None]] = {
-    JOBS: defaults.new_job,
+    JOBS: workload_defaults.new_job,
     NAMESPACES: defaults.namespace,
     PODS: defaults.pod,
 }
@@ -88,13 +96,13 @@ class Admission:
         elif resource is NETWORK_POLICIES:
             causes += validation.network_policy(value)
         elif resource in _WORKLOADS:
-            causes += validation.workload(value, old)
+            causes += workload_validation.workload(value, old)
         elif resource is LEASES:
             causes += validation.lease(value, old)
         elif resource is JOBS:
-            causes += validation.job(value, old)
+            causes += workload_validation.job(value, old)
         elif resource is CRON_JOBS:
-            causes += validation.cron_job(value)
+            causes += workload_validation.cron_job(value)
         if causes:
             name = value["metadata"].get("name", "")
             raise errors.invalid(resource.kind, resource.group, name, causes)

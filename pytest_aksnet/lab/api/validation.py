@@ -1,11 +1,11 @@
-"""What the API server refuses with 422: metadata of all kinds, pods, policies, workloads.
+"""What the API server refuses with 422: metadata of all kinds, pods, policies, leases.
 
-Each function returns causes and changes nothing. Services have a module of their own.
+Each function returns causes and changes nothing. Services and workloads have modules of their own.
 """
 
 import ipaddress
 
-from pytest_aksnet.lab.api import names, quantity, schedule
+from pytest_aksnet.lab.api import names, quantity
 from pytest_aksnet.lab.api.errors import (
     Cause,
     duplicate,
@@ -16,9 +16,8 @@ from pytest_aksnet.lab.api.errors import (
 )
 from pytest_aksnet.lab.api.objects import JsonObject, clone
 from pytest_aksnet.lab.api.resources import NAMESPACES, SERVICES, Resource
-from pytest_aksnet.lab.api.selectors import matches_label_selector
 
-_RESTART = ("Always", "OnFailure", "Never")
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _PULL = ("Always", "IfNotPresent", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -73,8 +72,10 @@ def pod_spec(field: str, spec: JsonObject) -> list[Cause]:
         for index, container in enumerate(spec.get(group) or []):
             place = f"{field}.{group}[{index}]"
             causes += _container(place, container, seen, host_network=_host_network(spec))
-    if spec["restartPolicy"] not in _RESTART:
-        causes.append(unsupported(f"{field}.restartPolicy", spec["restartPolicy"], _RESTART))
+    if spec["restartPolicy"] not in RESTART_POLICIES:
+        causes.append(
+            unsupported(f"{field}.restartPolicy", spec["restartPolicy"], RESTART_POLICIES)
+        )
     if spec["dnsPolicy"] not in _DNS:
         causes.append(unsupported(f"{field}.dnsPolicy", spec["dnsPolicy"], _DNS))
     if spec["dnsPolicy"] == "None" and not (spec.get("dnsConfig") or {}).get("nameservers"):
@@ -293,69 +294,3 @@ def lease(value: JsonObject, old: JsonObject | None) -> list[Cause]:
         text = "may only be specified when `strategy` is defined"
         causes.append(forbidden_field("spec.preferredHolder", text))
     return causes
-
-
-def workload(value: JsonObject, old: JsonObject | None) -> list[Cause]:
-    """A Deployment, ReplicaSet, DaemonSet or StatefulSet."""
-    spec = value["spec"]
-    selector = spec.get("selector")
-    template = spec.get("template") or {}
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    causes = []
-    if not selector:
-        causes.append(required("spec.selector"))
-    else:
-        causes += names.check_selector("spec.selector", selector)
-        if not causes and not matches_label_selector(selector, labels):
-            shown = "{" + ",".join(f'"{key}":"{item}"' for key, item in labels.items()) + "}"
-            text = "`selector` does not match template `labels`"
-            causes.append(invalid_value("spec.template.metadata.labels", shown, text))
-    if "spec" in template:
-        causes += pod_spec("spec.template.spec", template["spec"])
-    else:
-        causes.append(required("spec.template.spec.containers"))
-    if old is not None and selector != old["spec"].get("selector"):
-        causes.append(invalid_value("spec.selector", "{}", "field is immutable"))
-    return causes
-
-
-def job(value: JsonObject, old: JsonObject | None) -> list[Cause]:
-    """A Job: what a workload must be, and how its pods may restart."""
-    causes = workload(value, old)
-    spec = value["spec"]
-    for field in ("parallelism", "completions", "backoffLimit"):
-        if spec.get(field) is not None and spec[field] < 0:
-            text = "must be greater than or equal to 0"
-            causes.append(invalid_value(f"spec.{field}", str(spec[field]), text))
-    if old is None:
-        causes += _restarts("spec.template.spec", spec)
-    elif spec.get("template") != old["spec"].get("template"):
-        causes.append(invalid_value("spec.template", "{}", "field is immutable"))
-    return causes
-
-
-def cron_job(value: JsonObject) -> list[Cause]:
-    """A CronJob: its schedule, and the template of its Jobs."""
-    spec = value["spec"]
-    causes = []
-    if not spec.get("schedule"):
-        causes.append(required("spec.schedule"))
-    elif (wrong := schedule.problem(spec["schedule"])) is not None:
-        causes.append(invalid_value("spec.schedule", f'"{spec["schedule"]}"', wrong))
-    template = (spec.get("jobTemplate") or {}).get("spec") or {}
-    place = "spec.jobTemplate.spec.template.spec"
-    pod_template = (template.get("template") or {}).get("spec") or {}
-    if "containers" not in pod_template:
-        return [*causes, required(f"{place}.containers")]
-    return causes + pod_spec(place, pod_template) + _restarts(place, template)
-
-
-def _restarts(place: str, spec: JsonObject) -> list[Cause]:
-    """A pod of a Job may not be restarted for ever."""
-    policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy")
-    allowed = ("OnFailure", "Never")
-    if policy in allowed or policy not in _RESTART:
-        return []
-    if policy == "Always":
-        return [required(f"{place}.restartPolicy", 'valid values: "OnFailure", "Never"')]
-    return []
