@@ -5,13 +5,14 @@ from pytest_aksnet.model.policy import EngineRules
 API_TEXT = EngineRules(engine="api", document="Kubernetes docs: network-policies")
 
 _USE = "AKS docs: use-network-policies"
+_FELIX = "Calico docs: Felix configuration, DefaultEndpointToHostAction"
 _MIGRATE = "AKS docs: migrate-from-npm-to-cilium-network-policy"
 
 _ROWS = {
     row.engine: row
     for row in (
         EngineRules(engine="none", enforces=False, document=_USE),
-        EngineRules(engine="calico", own_node_documented=False, document=_USE),
+        EngineRules(engine="calico", own_node_open=False, document=_FELIX),
         EngineRules(engine="azure", node_ingress_judged=False, ipv6=False, document=_MIGRATE),
         EngineRules(
             engine="cilium",

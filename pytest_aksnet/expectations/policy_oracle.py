@@ -88,12 +88,10 @@ class PolicyOracle:
         own_node = isinstance(destination, Node) and destination.name == source.node
         if judged.allowed or not own_node or not self._rules.own_node_open:
             return judged
-        documented = self._rules.own_node_documented
         return SideVerdict(
             allowed=True,
             reason=f"{_name(source)} always reaches the node that it runs on",
             policies=judged.policies,
-            caveat="" if documented else f"not documented for engine {self._rules.engine}",
         )
 
     def _ingress(self, source: End, destination: End, cell: Cell, via: Node | None) -> SideVerdict:

@@ -44,7 +44,7 @@ def unclosable(
     if own_node and rules.own_node_open and rules.enforces:
         return Unclosable(
             why="a pod always reaches the node that it runs on",
-            document=rules.document if rules.own_node_documented else text,
+            document=rules.document,
         )
     through_node = source.host_network or (node is not None and port in _NODE_PORTS)
     if through_node and not rules.node_ingress_judged and direction != "egress":

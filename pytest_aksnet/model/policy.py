@@ -65,8 +65,7 @@ class EngineRules:
     """How a policy engine departs from the API text, and where that is written.
 
     `ip_blocks_match_cluster`: an ipBlock matches pods and nodes too.
-    `own_node_open`: egress from a pod to its own node is always allowed; `own_node_documented`:
-    this engine's documents say so.
+    `own_node_open`: egress from a pod to its own node is always allowed.
     `own_pod_open`: a pod always reaches itself. Where it is not, it is judged like any pair.
     `node_ingress_judged`: what arrives with the address of a node that is not the pod's own, as
     traffic of a load balancer or node port with externalTrafficPolicy Cluster does, is judged.
@@ -78,7 +77,6 @@ class EngineRules:
     enforces: bool = True
     ip_blocks_match_cluster: bool = True
     own_node_open: bool = True
-    own_node_documented: bool = True
     own_pod_open: bool = True
     node_ingress_judged: bool = True
     sctp: bool = True

@@ -28,7 +28,7 @@ from tests.lab.arm_clients import Clients
 
 NODE_GROUP = "MC_rg-aksnet-lab_aksnet-lab_westeurope"
 GROUP = "rg-aksnet-lab"
-_LAST_TURNS = 10
+_LAST_SECONDS = 0.2
 
 
 @dataclass(kw_only=True)
@@ -159,9 +159,8 @@ def arm_server(folder: Path, options: LabOptions) -> Iterator[RunningArm]:
         await asyncio.to_thread(stop.wait)
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
-        # Connections end in the turns of the loop after their server.
-        for _ in range(_LAST_TURNS):
-            await asyncio.sleep(0)
+        # Connections that are shaking hands or saying goodbye end after their server.
+        await asyncio.sleep(_LAST_SECONDS)
 
     stop = threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(main(),))

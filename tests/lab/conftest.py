@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pytest_aksnet.lab.options import MODES
 from tests.lab.raw_api import RawApi
 from tests.lab.running_lab import RunningLab, start_lab
 from tests.lab.user import User
@@ -34,7 +33,13 @@ def lab(labs: Labs) -> RunningLab:
     return labs("overlay", "calico")
 
 
-@pytest.fixture(scope="session", params=MODES)
+_EACH_MODE = (
+    *("overlay", "node-subnet"),
+    *(pytest.param(mode, marks=pytest.mark.thorough) for mode in ("pod-subnet", "kubenet")),
+)
+
+
+@pytest.fixture(scope="session", params=_EACH_MODE)
 def each_lab(request: pytest.FixtureRequest, labs: Labs) -> RunningLab:
     """A lab of each mode."""
     return labs(request.param, "calico")

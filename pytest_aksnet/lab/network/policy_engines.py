@@ -1,12 +1,11 @@
 """The network policy engines of AKS, as what each does otherwise than the API text says.
 
-calico follows the API text ("Kubernetes docs: network-policies"). azure is Network Policy Manager
-on Linux, cilium is Azure CNI powered by Cilium. The packets are real; how an engine keeps its
-rules on a node is a facade: all of them are one nftables table here, so a node shows no `cali-`
-chains, no AZURE-NPM chains with their ipsets, and no eBPF maps.
-
-What Felix does with traffic of a pod to its own node is not told by AKS' documents: calico keeps to
-the API text, by which that traffic is always allowed.
+calico follows the API text ("Kubernetes docs: network-policies") but for one thing: egress policies
+hold towards the pod's own node too, because Felix has what pods send to their node pass their
+egress chains first ("Calico docs: Felix configuration, DefaultEndpointToHostAction"). azure is
+Network Policy Manager on Linux, cilium is Azure CNI powered by Cilium. The packets are real; how an
+engine keeps its rules on a node is a facade: all of them are one nftables table here, so a node
+shows no `cali-` chains, no AZURE-NPM chains with their ipsets, and no eBPF maps.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ class EngineWays:
     """What sets an engine apart.
 
     `identities`: ipBlock matches neither pods nor nodes (AKS docs: azure-cni-powered-by-cilium).
-    `judges_own_node`: egress policies hold towards the pod's own node too (AKS docs:
+    `judges_own_node`: egress policies hold towards the pod's own node too (of cilium: AKS docs,
     migrate-from-npm-to-cilium-network-policy).
     `judges_each_packet`: a deny ends connections that are there (cilium: bpf/bpf_lxc.c looks a
     policy up for whatever is no reply); else what is established goes on.
@@ -37,7 +36,7 @@ class EngineWays:
 
 ENGINES: Mapping[str, EngineWays | None] = {
     "none": None,
-    "calico": EngineWays(),
+    "calico": EngineWays(judges_own_node=True),
     "azure": EngineWays(spares_nodes=True),
     "cilium": EngineWays(
         identities=True, judges_own_node=True, judges_each_packet=True, sctp=False

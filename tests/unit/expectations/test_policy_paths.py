@@ -27,7 +27,7 @@ def _pod(name: str, node: NodeRef = HERE, *, host_network: bool = False) -> PodR
     ("engine", "node", "port", "words"),
     [
         ("azure", HERE, 10250, "node that it runs on"),
-        ("calico", HERE, 10250, "node that it runs on"),
+        ("calico", HERE, 10250, ""),
         (None, HERE, 10250, "node that it runs on"),
         ("cilium", HERE, 10250, ""),
         ("none", HERE, 10250, ""),
