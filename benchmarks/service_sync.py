@@ -11,10 +11,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_aksnet.lab.contracts import EndpointView, ServicePortView
 from pytest_aksnet.lab.kernel.syscalls import new_netns
 from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.model import LabNetwork
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 from pytest_aksnet.lab.options import LabOptions, PoolOptions
 
 _INSIDE = "inside"

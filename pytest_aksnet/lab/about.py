@@ -23,6 +23,9 @@ FACADE = (
     "CPUs, the memory, the kernel and the clock of the machine that the lab runs on.",
     "Distance: there is none between regions, zones or sites, so latencies are those of one "
     "machine unless a fault adds some.",
+    "Azure Resource Manager: what it says of networks, addresses, rules, routes, health, metrics "
+    "and interfaces is computed from what carries the packets; what nothing in the lab stands for "
+    "(power states, images, disks, upgrades) is constant, and tokens are signed with a secret.",
     "Images: no image is pulled; containers run the programs of the machine that the lab runs on.",
 )
 

@@ -10,47 +10,29 @@ from aiohttp import web
 
 from pytest_aksnet.lab.api import errors, exchange, streams
 from pytest_aksnet.lab.api.resources import PODS
-from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
-from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal, Sandbox
 from pytest_aksnet.lab.controllers.kubelet import processes
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
 from pytest_aksnet.lab.controllers.kubelet.images import PATH
 from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 from pytest_aksnet.lab.faults.fault import Fault
-from pytest_aksnet.lab.faults.rated import Valued
-from pytest_aksnet.lab.faults.registry import (
+from pytest_aksnet.lab.faults.naming import (
     UnfitFault,
     all_faults,
     find_fault,
     refusal,
     takes_node,
 )
+from pytest_aksnet.lab.faults.rated import Valued
 from pytest_aksnet.lab.options import changed_options
-from pytest_aksnet.lab.spec import LabSpec
-from pytest_aksnet.lab.topology import topology
+from pytest_aksnet.lab.topology import ShownLab, topology
 
 _PLACES = "fabric, internet, host/NAME, node/NAME or pod/NAMESPACE/NAME"
 
 
-class AdministeredLab(Protocol):
+class AdministeredLab(ShownLab, Protocol):
     """A lab as its own routes see it."""
-
-    @property
-    def spec(self) -> LabSpec:
-        """What the lab consists of."""
-        ...
-
-    @property
-    def store(self) -> Store:
-        """The cluster's objects."""
-        ...
-
-    @property
-    def azure(self) -> AzureState:
-        """The Azure resources around the cluster."""
-        ...
 
     @property
     def announcement(self) -> Mapping[str, object]:
@@ -60,11 +42,6 @@ class AdministeredLab(Protocol):
     @property
     def machines(self) -> Mapping[str, Sandbox]:
         """Fabric, nodes and outside hosts by name."""
-        ...
-
-    @property
-    def injected(self) -> Mapping[tuple[str, str], str]:
-        """The faults that are injected, as they are named, by name and node."""
         ...
 
     @property

@@ -267,7 +267,7 @@ def _complete(words: Sequence[str]) -> int:
         return asyncio.run(client.call(address, "GET", what))
 
     def fault_names() -> Sequence[str]:
-        from pytest_aksnet.lab.faults.registry import all_faults
+        from pytest_aksnet.lab.faults.naming import all_faults
         from pytest_aksnet.lab.layout import default_spec
 
         return [fault.name for fault in all_faults(default_spec(MODES[0], "calico"))]

@@ -1,14 +1,16 @@
 """The seams inside the lab: what the container runtime and the network offer to the controllers.
 
-Types only. Each Protocol has one implementation (`container`, `network`); the controllers and the
-faults are written against these.
+Types only. Each Protocol has one implementation (`container`, `network`, the kubelets); the API
+server and the controllers are written against these. What the network is told is in
+`network_views`, what faults may do to it in `network_knobs`.
 """
 
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import Protocol
+
+from pytest_aksnet.lab.network_views import NamespaceView, PodView, PolicyView, ServicePortView
 
 
 class Process(Protocol):
@@ -122,110 +124,6 @@ class Runtime(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointView:
-    """One endpoint address of a Service port. `node` is empty where it is no pod of ours.
-
-    `for_zones` and `for_nodes` are its topology hints (KEP-2433, KEP-3015).
-    """
-
-    ip: str
-    port: int
-    node: str = ""
-    for_zones: tuple[str, ...] = ()
-    for_nodes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServicePortView:
-    """One port of one Service in one address family as kube-proxy sees it.
-
-    A Service of both families has two views of each port, which differ in all their addresses
-    (`load_balancer_ips`, `source_ranges` and `endpoints` are those of the view's family alone) and
-    share the node port. `endpoints` are the ready ones; `draining` are those that end but still
-    serve, which proxies fall back on (KEP-1669). `security_group_ranges` are the ranges that only
-    the security group is told of (annotation azure-allowed-ip-ranges).
-    """
-
-    namespace: str
-    service: str
-    port_name: str
-    protocol: str
-    cluster_ip: str
-    port: int
-    node_port: int
-    load_balancer_ips: tuple[str, ...]
-    external_local: bool
-    internal_local: bool
-    affinity_seconds: int
-    health_check_node_port: int
-    source_ranges: tuple[str, ...]
-    endpoints: tuple[EndpointView, ...]
-    draining: tuple[EndpointView, ...] = ()
-    security_group_ranges: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodView:
-    """A pod with an address as NetworkPolicy engines see it. Host-network pods are not listed.
-
-    `ip6` is its IPv6 address, which pods of dual-stack labs have besides.
-    """
-
-    namespace: str
-    name: str
-    node: str
-    ip: str
-    labels: Mapping[str, str]
-    named_ports: Mapping[tuple[str, str], int]
-    ip6: str | None = None
-
-    @property
-    def ips(self) -> tuple[str, ...]:
-        """All its addresses, the IPv4 one first."""
-        return (self.ip,) if self.ip6 is None else (self.ip, self.ip6)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamespaceView:
-    """A namespace and its labels."""
-
-    name: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyView:
-    """A NetworkPolicy: `spec` is the object's spec as JSON types (networking.k8s.io/v1)."""
-
-    namespace: str
-    name: str
-    spec: Mapping[str, object]
-
-
-class PolicyDefect(Enum):
-    """What a policy engine's agent may get wrong about the policies of its node."""
-
-    EXCEPT_IGNORED = auto()
-    NAMESPACE_SELECTOR_ANY = auto()
-    END_PORT_OFF_BY_ONE = auto()
-    EGRESS_NOT_ENFORCED = auto()
-
-
-class ProxyDefect(Enum):
-    """What a node's service proxy may get wrong about Services."""
-
-    EXTERNAL_LOCAL_MASQUERADED = auto()
-    INTERNAL_LOCAL_IGNORED = auto()
-    AFFINITY_LOST = auto()
-    NOT_HAIRPIN = auto()
-    NODE_PORTS_UNSERVED = auto()
-    MASQUERADES_ALL = auto()
-    KEEPS_ENDPOINTS = auto()
-    KEEPS_UDP_FLOWS = auto()
-    FROZEN = auto()
-
-
 class Network(Protocol):
     """The lab's network. Calls are synchronous, take milliseconds, and raise OSError on refusal.
 
@@ -264,61 +162,6 @@ class Network(Protocol):
         namespaces: Sequence[NamespaceView],
     ) -> None:
         """Make every node's policy engine enforce exactly these."""
-        ...
-
-
-@dataclass(kw_only=True)
-class NetworkKnobs:
-    """How faults bend the network. Set what is needed, then call `FaultableNetwork.resync`.
-
-    `rate_gbps` limits a node in both directions, `pod_rate_gbps` what each of its pods receives.
-    `most_connections` is how many flows a node tracks before it drops new ones.
-    A node enforces changes of policies `policy_lag_seconds` late, and those of a new pod
-    `policy_window_seconds` after it got its address. `packet_loss`, `latency_seconds` (each way)
-    and `rx_drops` are per packet of a node; of all with the key "", which `rx_drops` has not.
-    `narrow_nodes` lose long packets in the fabric; the edge forgets flows after `idle_seconds`.
-    The load balancer lacks its frontends, or nodes in its backend pool (`backends_absent`).
-    """
-
-    service_proxy_absent: set[str] = field(default_factory=set)
-    proxy_defects: dict[ProxyDefect, set[str]] = field(default_factory=dict)
-    most_connections: dict[str, int] = field(default_factory=dict)
-    policy_absent: set[str] = field(default_factory=set)
-    policy_defects: dict[PolicyDefect, set[str]] = field(default_factory=dict)
-    policy_lag_seconds: dict[str, float] = field(default_factory=dict)
-    policy_window_seconds: dict[str, float] = field(default_factory=dict)
-    non_masquerade_cidrs: tuple[str, ...] | None = None
-    rate_gbps: dict[str, float] = field(default_factory=dict)
-    pod_rate_gbps: dict[str, float] = field(default_factory=dict)
-    pod_routes_absent: set[str] = field(default_factory=set)
-    drops_own_pods: set[str] = field(default_factory=set)
-    long_packets_lost: set[str] = field(default_factory=set)
-    health_check_absent: set[str] = field(default_factory=set)
-    forwarding_off: set[str] = field(default_factory=set)
-    pod_links_down: set[str] = field(default_factory=set)
-    gateway_neighbours_wrong: set[str] = field(default_factory=set)
-    narrow_nodes: set[str] = field(default_factory=set)
-    idle_seconds: int | None = None
-    frontends_absent: bool = False
-    backends_absent: set[str] = field(default_factory=set)
-    probes_blocked: set[str] = field(default_factory=set)
-    imds_exposed: set[str] = field(default_factory=set)
-    wire_server_blocked: set[str] = field(default_factory=set)
-    packet_loss: dict[str, float] = field(default_factory=dict)
-    latency_seconds: dict[str, float] = field(default_factory=dict)
-    rx_drops: dict[str, float] = field(default_factory=dict)
-    flapping: set[str] = field(default_factory=set)
-    icmp_blocked: bool = False
-    ipv6_lost: set[str] = field(default_factory=set)
-
-
-class FaultableNetwork(Network, Protocol):
-    """The network as faults see it. Sets and keys of the knobs are node names."""
-
-    knobs: NetworkKnobs
-
-    def resync(self) -> None:
-        """Bring the kernel in line with the intended state as bent by the knobs."""
         ...
 
 

@@ -17,8 +17,6 @@ from pytest_aksnet.lab import admin, files
 from pytest_aksnet.lab.about import about
 from pytest_aksnet.lab.api.context import CONTEXT
 from pytest_aksnet.lab.api.front import Front
-from pytest_aksnet.lab.api.journal import Subscription
-from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
@@ -31,14 +29,12 @@ from pytest_aksnet.lab.container.requirements import LabRefused, check_bridge_fi
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.cluster import (
     API_HOST,
-    COREDNS_REPLICAS,
     create_cluster,
     custom_corefile_data,
     system_images,
 )
 from pytest_aksnet.lab.controllers.cluster_records import StoreRecords
 from pytest_aksnet.lab.controllers.control_plane import ControlPlane
-from pytest_aksnet.lab.controllers.endpoints import is_ready
 from pytest_aksnet.lab.controllers.kubelet.addresses import NodeAddresses
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
 from pytest_aksnet.lab.controllers.kubelet.heartbeat import Heartbeats
@@ -47,28 +43,23 @@ from pytest_aksnet.lab.controllers.kubelet.surroundings import ProgramRefused, S
 from pytest_aksnet.lab.controllers.loop import ControlLoop, LoopFailed
 from pytest_aksnet.lab.controllers.network_feed import PolicyFeed, ServiceFeed
 from pytest_aksnet.lab.dns.corefile import CorefileError
-from pytest_aksnet.lab.dns.forward import Forwarder
-from pytest_aksnet.lab.dns.message import NOERROR, Question
 from pytest_aksnet.lab.dns.servers import DnsServers, Replica
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.faults.fault import Fault
-from pytest_aksnet.lab.faults.registry import UnfitFault, find_fault, label
-from pytest_aksnet.lab.imds import Imds
+from pytest_aksnet.lab.faults.naming import UnfitFault, find_fault, label
 from pytest_aksnet.lab.machines import FABRIC
 from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.network.model import LabNetwork
-from pytest_aksnet.lab.outside import TLS_PORT, OutsideServer, certificate_names
+from pytest_aksnet.lab.platform_servers import start_outside, start_platform
+from pytest_aksnet.lab.readiness import dns_answers, dns_pods_ready
 from pytest_aksnet.lab.sockets import tcp_listener
 from pytest_aksnet.lab.spec import LabSpec
 from pytest_aksnet.lab.tls import Authority
-from pytest_aksnet.lab.wire_server import WireServer
 
 if TYPE_CHECKING:
     from pytest_aksnet.lab.arm.world import World
 
 _API_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-_DNS_DEADLINE_SECONDS = 20.0
-_DNS_PAUSE_SECONDS = 0.01
 
 
 class Lab:
@@ -114,13 +105,8 @@ class Lab:
         async with asyncio.TaskGroup() as group:
             facade = group.create_task(self._show_facade())
             await self.network.start()
-            await self.dns.start_azure(self.network.fabric_fd)
-            descriptors = {name: one.netns_fd for name, one in self.machines.items()}
-            await self.dns.start_custom(descriptors)
-            await self.dns.start_local(descriptors)
-            await Imds(self.azure).start(self.network.fabric_fd)
-            await WireServer().start(self.network.fabric_fd, self.spec.azure_dns_ip)
-            await self._start_outside_servers()
+            await start_platform(self.azure, self.dns, self.machines, self.network.fabric_fd)
+            await start_outside(self.spec, self.machines, self._authority, self.middlebox)
             kubelets = self._kubelets = self._make_kubelets()
             self._app = create_app(
                 self.store,
@@ -136,8 +122,8 @@ class Lab:
             for loop in (*self._control_loops(), kubelets):
                 group.create_task(loop.run(), name=type(loop).__name__)
             await self._serve_api(self._app)
-            await self._dns_pods_ready()
-            await self._dns_answers()
+            await dns_pods_ready(self.store)
+            await dns_answers(self.spec, self.machines[self.spec.nodes[0].name].netns_fd)
             await facade
             for fault in faults:
                 await self.inject(fault)
@@ -202,18 +188,6 @@ class Lab:
         for node in self.spec.nodes:
             await self.facade.add_node(node, self.machines[node.name])
 
-    async def _start_outside_servers(self) -> None:
-        for host in self.spec.hosts:
-            if not host.http_ports:
-                continue
-            tls = None
-            if TLS_PORT in host.http_ports:
-                names = certificate_names(self.spec, host)
-                tls = self._authority.server_context(names, (host.ip,))
-                if host.domain == "internet":
-                    self.middlebox.guard(host.name, tls)
-            await OutsideServer(host, tls=tls).start(self.machines[host.name].netns_fd)
-
     def _make_kubelets(self) -> Kubelets:
         async def run_coredns(sandbox: Sandbox) -> Replica:
             try:
@@ -260,34 +234,6 @@ class Lab:
         inner = tcp_listener(self.machines[API_HOST].netns_fd, api_ip, 443)
         self._front = Front(app, (self._context.listeners.api, inner), tls)
         await self._front.start()
-
-    async def _dns_pods_ready(self) -> None:
-        ready: set[str] = set()
-        subscription: Subscription = self.store.subscribe(PODS)
-        try:
-            async for change in subscription:
-                labels = change.value["metadata"].get("labels") or {}
-                if labels.get("k8s-app") == "kube-dns" and is_ready(change.value):
-                    ready.add(change.value["metadata"]["uid"])
-                if len(ready) == COREDNS_REPLICAS:
-                    return
-        finally:
-            subscription.close()
-
-    async def _dns_answers(self) -> None:
-        """Ask kube-dns from a node, through its service proxy, until it answers."""
-        node = self.machines[self.spec.nodes[0].name]
-        client = Forwarder([self.spec.dns_service_ip], node.netns_fd, attempt_seconds=0.5)
-        name = f"kubernetes.default.svc.{self.spec.cluster_domain}"
-        async with asyncio.timeout(_DNS_DEADLINE_SECONDS):
-            while True:
-                answer = await client.resolve(
-                    Question(name=name, qtype=1, transport="udp", udp_size=512)
-                )
-                if answer.rcode == NOERROR and answer.answers:
-                    client.close()
-                    return
-                await asyncio.sleep(_DNS_PAUSE_SECONDS)
 
     def _make_arm_world(self, trouble: ArmTrouble) -> "World":
         from pytest_aksnet.lab.arm.packets import LabPackets

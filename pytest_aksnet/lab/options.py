@@ -128,6 +128,11 @@ class LabOptions:
                 "dual-stack does not go with engine 'azure', which knows no IPv6: choose calico, "
                 "cilium or none (AKS docs: use-network-policies)"
             )
+        if self.service_proxy != "iptables" and self.engine == "cilium":
+            raise BadOption(
+                f"service-proxy {self.service_proxy!r} does not go with engine 'cilium', which "
+                "serves Services itself: leave it out (AKS docs: azure-cni-powered-by-cilium)"
+            )
         if self.static_blocks and self.mode != "pod-subnet":
             raise BadOption(f"static-blocks goes with mode 'pod-subnet', not {self.mode!r}")
         if not 0 <= self.outbound_ports <= 64000 or self.outbound_ports % 8:

@@ -165,7 +165,6 @@ class LabSpec:
     vm_subnet6: str = "fd9a:6b1f:e000:1::/64"
     pod_cidr6: str = "fd9a:6b1f:f000::/48"
     service_cidr6: str = "fd9a:6b1f:5e00::/108"
-    dns_service_ip6: str = "fd9a:6b1f:5e00::a"
     load_balancer_ip6: str = "2001:db8:100::1"
     load_balancer_range6: str = "2001:db8:100::100/120"
     internal_lb_range6: str = "fd9a:6b1f:e000::c800/120"
@@ -232,11 +231,6 @@ class LabSpec:
         if self.pods_have_cidr:
             return (self.pod_cidr, self.pod_cidr6) if self.dual_stack else (self.pod_cidr,)
         return (self.pod_subnet if self.mode == "pod-subnet" else self.node_subnet,)
-
-    @property
-    def snat_ports_per_node(self) -> int:
-        """Ports of outbound translation that the load balancer gives each node at the start."""
-        return self.options.outbound_ports or snat_ports_by_size(len(self.nodes))
 
     @property
     def egress_ip(self) -> str | None:

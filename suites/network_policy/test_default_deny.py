@@ -11,12 +11,14 @@ from pytest_aksnet.factories import (
 from pytest_aksnet.model.peers import NodeRef
 
 _CONTROLS = ("CIS AKS 4.4.2", "CIS AKS 5.4.4", "MCSB NS-1")
+# Pods ask CoreDNS, or LocalDNS on their node (AKS docs: localdns-custom).
 _TO_CLUSTER_DNS = {
     "to": [
         {
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
             "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-        }
+        },
+        {"ipBlock": {"cidr": "169.254.10.0/24"}},
     ],
     "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
 }

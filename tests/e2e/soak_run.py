@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_aksnet.lab.faults.naming import all_faults
 from pytest_aksnet.lab.faults.rated import RatedFault
-from pytest_aksnet.lab.faults.registry import all_faults
 from pytest_aksnet.lab.faults.setting import PER_SECOND
 from pytest_aksnet.lab.layout import default_spec
 from tests.e2e.inner.soak import MUST_FAIL, kind_of

@@ -17,10 +17,10 @@ from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.container.context import Listeners
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.controllers.cluster import create_cluster
 from pytest_aksnet.lab.kernel.conntrack_table import Flow
 from pytest_aksnet.lab.layout import make_spec
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.options import LabOptions
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 from pytest_aksnet.lab.tls import Authority

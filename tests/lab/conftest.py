@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_aksnet.lab.options import LabOptions
+from tests.lab.arm_clients import Clients
+from tests.lab.arm_server import RunningArm, arm_server
 from tests.lab.raw_api import RawApi
 from tests.lab.running_lab import RunningLab, start_lab
 from tests.lab.user import User
@@ -66,3 +69,16 @@ def api(lab: RunningLab, tmp_path: Path) -> Iterator[RawApi]:
     yield found
     for fault in found.injected():
         found.heal(fault)
+
+
+@pytest.fixture(scope="module")
+def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
+    """ARM of the default lab, without a lab around it."""
+    with arm_server(tmp_path_factory.mktemp("arm"), LabOptions()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clients(arm: RunningArm) -> Clients:
+    """Clients of the module's ARM."""
+    return arm.clients

@@ -15,12 +15,12 @@ from multiprocessing.connection import Connection
 from typing import TypeVar, cast
 
 from pytest_aksnet.lab.azure.state import AzureState
-from pytest_aksnet.lab.contracts import NamespaceView, PodView, PolicyView, ServicePortView
 from pytest_aksnet.lab.faults.fault import FaultableLab
-from pytest_aksnet.lab.faults.registry import find_fault
+from pytest_aksnet.lab.faults.naming import find_fault
 from pytest_aksnet.lab.kernel.syscalls import in_netns, new_netns
 from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.model import LabNetwork
+from pytest_aksnet.lab.network_views import NamespaceView, PodView, PolicyView, ServicePortView
 from pytest_aksnet.lab.options import lab_options, parse_setting
 from pytest_aksnet.lab.sockets import tcp_listener, udp_socket
 from pytest_aksnet.lab.spec import LabSpec

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pytest_aksnet.lab.contracts import (
+from pytest_aksnet.lab.network_views import (
     EndpointView,
     NamespaceView,
     PodView,

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, given, settings
+
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
-from pytest_aksnet.lab.contracts import NamespaceView, PodView, PolicyView
+from pytest_aksnet.lab.network_views import NamespaceView, PodView, PolicyView
 from pytest_aksnet.model.policy import (
     Cell,
     Decision,
@@ -16,12 +18,14 @@ from pytest_aksnet.model.policy import (
     PortSpec,
     World,
 )
+from tests import random_policies
 from tests.lab.policy_bench import Look, PolicyBench
 
 NODE_PORTS = (PortSpec(number=8000), PortSpec(number=80, protocol="UDP"))
 _HOST_PORTS = (PortSpec(number=80),)
 
 Judge = Callable[[Cell], Decision]
+Test = Callable[[Any, Any], None]
 Policies = Sequence[Mapping[str, Any]]
 
 
@@ -42,6 +46,23 @@ def bench_ends(bench: PolicyBench) -> tuple[list[Pod], list[Node], list[Outside]
 def addresses(bench: PolicyBench) -> list[str]:
     """All addresses of these ends."""
     return [ip for ends in bench_ends(bench) for end in ends for ip in end.ips]
+
+
+def on_random_policies(bench: PolicyBench, test: Test, examples: int, *, random: bool) -> None:
+    """Run a test of worlds and policies on so many examples, the same ones unless `random`."""
+    pods, nodes, _ = bench_ends(bench)
+    made = given(
+        world=random_policies.worlds(pods, nodes),
+        policies=random_policies.policies(addresses(bench)),
+    )
+    settings(
+        max_examples=examples,
+        derandomize=not random,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )(made(test))()
 
 
 def enforce(bench: PolicyBench, policies: Policies, world: World) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,17 +21,6 @@ _SCOPE = "https://management.azure.com/.default"
 _NETWORKS = "/providers/Microsoft.Network/virtualNetworks"
 _READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 _NETWORK_CONTRIBUTOR = "4d97b98b-1d4f-4787-a291-c67834d212e7"
-
-
-@pytest.fixture(scope="module")
-def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
-    with arm_server(tmp_path_factory.mktemp("arm"), LabOptions()) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def clients(arm: RunningArm) -> Clients:
-    return arm.clients
 
 
 def _networks(clients: Clients, credential: object) -> int:

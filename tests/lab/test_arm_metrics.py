@@ -31,7 +31,6 @@ def _flow(source: str, port: int, destination: str, protocol: int = 6) -> Flow:
         reply_source=destination,
         reply_destination=_PUBLIC,
         reply_destination_port=port,
-        answered=True,
     )
 
 
@@ -110,6 +109,23 @@ def test_probes_are_metrics_too(arm: RunningArm) -> None:
     assert by_node == {nodes[0].ip: 100.0, nodes[1].ip: 0.0, nodes[2].ip: 0.0}
     names = {one.name.value for one in clients.monitor.metric_definitions.list(_balancer(clients))}
     assert names >= {"AllocatedSnatPorts", "UsedSnatPorts", "DipAvailability", "VipAvailability"}
+
+
+def test_probes_of_ipv6_frontends_are_of_ipv6_backends(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("arm")
+    with arm_server(folder, LabOptions(dual_stack=True)) as arm:
+        nodes = arm.world.spec.nodes
+        arm.add_service("web", "2001:db8:100::101", up=[nodes[0].name])
+        answer = arm.clients.monitor.metrics.list(
+            _balancer(arm.clients),
+            timespan=_span(),
+            metricnames="DipAvailability",
+            filter="BackendIPAddress eq '*'",
+        )
+        found = {series.metadatavalues[0].value for series in answer.value[0].timeseries}
+        assert found == {node.ip6 for node in nodes}
 
 
 def test_the_data_plane_says_the_same(arm: RunningArm) -> None:

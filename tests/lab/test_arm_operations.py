@@ -1,6 +1,5 @@
 """Long-running operations of ARM: health, effective routes and rules, Network Watcher."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,6 @@ from tests.lab.arm_clients import Clients, walk
 from tests.lab.arm_server import GROUP, NODE_GROUP, RunningArm, arm_server
 
 WATCHER = ("NetworkWatcherRG", "NetworkWatcher_westeurope")
-
-
-@pytest.fixture(scope="module")
-def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
-    with arm_server(tmp_path_factory.mktemp("arm"), LabOptions()) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def clients(arm: RunningArm) -> Clients:
-    return arm.clients
 
 
 def _machine(clients: Clients, name: str) -> str:

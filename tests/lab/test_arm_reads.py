@@ -58,11 +58,6 @@ def arm(
         yield running
 
 
-@pytest.fixture(scope="module")
-def clients(arm: RunningArm) -> Clients:
-    return arm.clients
-
-
 def test_every_list_can_be_read_to_the_last_attribute(clients: Clients) -> None:
     network, scale_set = clients.network, "aks-user-31337042-vmss"
     nics = network.network_interfaces

@@ -1,6 +1,5 @@
 """What ARM refuses and how, and how it gives lists in pages."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,6 @@ from tests.lab.arm_clients import API_VERSION, Clients
 from tests.lab.arm_server import GROUP, NODE_GROUP, RunningArm, arm_server
 
 _NETWORKS = "/providers/Microsoft.Network/virtualNetworks"
-
-
-@pytest.fixture(scope="module")
-def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
-    with arm_server(tmp_path_factory.mktemp("arm"), LabOptions()) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def clients(arm: RunningArm) -> Clients:
-    return arm.clients
 
 
 def _refusal(clients: Clients, method: str, path: str, body: Any = None) -> tuple[int, str]:

@@ -30,11 +30,6 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def clients(arm: RunningArm) -> Clients:
-    return arm.clients
-
-
 @pytest.fixture
 def changes(arm: RunningArm) -> list[None]:
     """One entry for every change of the state that its listeners heard of."""

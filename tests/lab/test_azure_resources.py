@@ -15,12 +15,12 @@ from pytest_aksnet.lab.azure.state import (
     SECURITY_GROUP,
     AzureState,
 )
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.controllers.network_feed import service_views
 from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.ports import fabric_ports
 from pytest_aksnet.lab.network.security import rule_lines
 from pytest_aksnet.lab.network.translation import exits, ports_per_node
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.options import LabOptions, PoolOptions
 
 VIEW = ServicePortView(

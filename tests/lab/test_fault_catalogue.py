@@ -1,12 +1,13 @@
 """Every fault of the catalogue: healthy, injected, healed, shown by packets."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pytest_aksnet.lab.faults.registry import all_faults
+from pytest_aksnet.lab.faults.naming import all_faults
 from pytest_aksnet.lab.layout import default_spec, make_spec
 from pytest_aksnet.lab.options import lab_options, parse_setting
 from pytest_aksnet.lab.spec import LabSpec
@@ -89,4 +90,7 @@ def test_what_is_covered_by_tests_is_there(fault: str) -> None:
     file, _, test = covered_by_tests()[fault].partition("::")
     text = (Path(__file__).parent / file).read_text()
     body = text.partition(f"def {test}(")[2].partition("\ndef ")[0]
-    assert fault in body, f"{file} has no {test} that injects {fault}"
+    injects = re.search(rf'\.inject\(\s*f?"{re.escape(fault)}["=@]', body)
+    assert injects, f"{file} has no {test} that injects {fault}"
+    heals = re.search(r'\.heal\(|"heal", ', body[injects.end() :])
+    assert heals, f"{test} does not heal {fault}"

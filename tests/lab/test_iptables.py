@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.iptables import Tables, merged
 from pytest_aksnet.lab.network.masquerade import masquerade, masquerade_rules
 from pytest_aksnet.lab.network.proxy.kubelet import kubelet_rules
 from pytest_aksnet.lab.network.proxy.node import proxy_node
 from pytest_aksnet.lab.network.proxy.rules import proxy_rules
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.options import LabOptions
 from tests.lab.network_bench import Bench
 from tests.lab.network_views import CLUSTER_IP, NODE_PORT, PORT, service

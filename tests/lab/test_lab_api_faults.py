@@ -128,6 +128,9 @@ def test_latency_delays_requests_and_streams_and_loses_nothing(api: RawApi, user
     frames, end = api.exec_to_end(user.namespace, "p", "sh", "-c", script)
     assert end == CLOSED
     assert output(frames) == bytes(300000) + b"end\n"
+    api.inject("api-latency=60")  # which is more than anybody waits here
+    api.heal("api-latency")
+    assert api.send("GET", _pods(user))[0] == 200
 
 
 def test_a_restart_ends_all_connections_and_the_history_of_changes(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_aksnet.lab.azure.state import AzureState
-from pytest_aksnet.lab.contracts import EndpointView
+from pytest_aksnet.lab.network.translation import ports_per_node
+from pytest_aksnet.lab.network_views import EndpointView
 from tests.lab.network_bench import Bench, Probe
 from tests.lab.network_views import PORT, service
 from tests.lab.test_network_azure import set_rules
@@ -66,7 +67,7 @@ def test_who_has_no_way_has_none(bench: Bench) -> None:
 
 
 def test_each_node_has_ports_of_its_own(bench: Bench) -> None:
-    ports = bench.spec.snat_ports_per_node
+    ports = ports_per_node(AzureState(bench.spec))
     for node, start in ((0, "pod"), (1, "remote")):
         seen = bench.look(start, bench.ips6["internet"])
         assert 1024 + node * ports <= seen.source_port < 1024 + (node + 1) * ports

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_aksnet.lab.contracts import ProxyDefect
+from pytest_aksnet.lab.network_knobs import ProxyDefect
 from tests.lab.network_bench import Bench
 from tests.lab.network_views import CLUSTER_IP, NODE_PORT, PORT, namespace, pod, policy, service
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_aksnet.lab.contracts import ServicePortView
+from pytest_aksnet.lab.network_views import ServicePortView
 from tests.lab.network_bench import Bench, Probe
 from tests.lab.network_views import NODE_PORT, PORT, service
 

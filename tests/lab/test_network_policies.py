@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_aksnet.lab.contracts import PolicyView
+from pytest_aksnet.lab.network_views import PolicyView
 from tests.lab.network_bench import Bench, Probe
 from tests.lab.network_views import CLUSTER_IP, PORT, namespace, pod, policy, service
 

@@ -4,25 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_aksnet.lab.options import MODES
+from pytest_aksnet.lab.azure.state import AzureState
+from pytest_aksnet.lab.network.translation import ports_per_node
 from tests.lab.network_bench import Bench, Probe
+from tests.lab.source_bench import each_mode, source_bench
 
-QUICK = ("overlay", "kubenet")
 
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(mode, marks=[] if mode in QUICK else [pytest.mark.thorough]) for mode in MODES
-    ],
-)
+@pytest.fixture(scope="module", params=each_mode("overlay", "kubenet"))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = Bench(request.param)
-    made.add_pod("pod", 0)
-    made.add_pod("neighbour", 0)
-    made.add_pod("remote", 1)
-    yield made
-    made.close()
+    with source_bench(request.param) as made:
+        yield made
 
 
 def test_pods_see_each_other_untranslated(bench: Bench) -> None:
@@ -49,7 +40,7 @@ def test_vnet_sees_the_pod_where_pods_have_addresses_of_the_vnet(bench: Bench) -
 
 
 def test_internet_sees_the_egress_address_with_a_port_of_the_node(bench: Bench) -> None:
-    ports = bench.spec.snat_ports_per_node
+    ports = ports_per_node(AzureState(bench.spec))
     for node, start in ((0, "pod"), (1, "remote"), (1, bench.nodes[1])):
         seen = bench.look(start, "internet")
         assert seen.source == bench.spec.egress_ip

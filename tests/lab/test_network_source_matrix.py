@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_aksnet.expectations.source_address import Destination, Source, promise
-from pytest_aksnet.lab.options import MODES
 from tests.lab.network_bench import Bench, Probe
+from tests.lab.source_bench import each_mode, source_bench
 
 # Same node, other node, own node, other node and VM, peered and on-prem, endpoint here, internet.
 MATRIX = {
@@ -31,22 +31,11 @@ ROWS = {
 SOURCES = {"pod": Source.POD, "node": Source.NODE, "public": Source.PUBLIC}
 
 
-QUICK = ("kubenet", "pod-subnet")  # where most rules differ
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(mode, marks=[] if mode in QUICK else [pytest.mark.thorough]) for mode in MODES
-    ],
-)
+# Quick are those where most rules differ.
+@pytest.fixture(scope="module", params=each_mode("kubenet", "pod-subnet"))
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    made = Bench(request.param)
-    made.add_pod("pod", 0)
-    made.add_pod("neighbour", 0)
-    made.add_pod("remote", 1)
-    yield made
-    made.close()
+    with source_bench(request.param) as made:
+        yield made
 
 
 def test_every_destination_sees_what_is_documented(bench: Bench) -> None:

@@ -5,11 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 from pytest_aksnet.expectations.policy_engines import engine_rules
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
-from pytest_aksnet.lab.faults.registry import UnfitFault, find_fault
+from pytest_aksnet.lab.faults.naming import UnfitFault, find_fault
 from pytest_aksnet.lab.layout import default_spec
 from pytest_aksnet.model.policy import Cell, Decision, Pod, World
 from tests import random_policies
@@ -104,22 +103,9 @@ def _on_node(node: str, there: PolicyOracle, elsewhere: PolicyOracle) -> policy_
 
 
 def _check_misread(bench: PolicyBench, fault: str, examples: int, *, random: bool) -> None:
-    pods, nodes, _ = policy_tables.bench_ends(bench)
     rules = engine_rules(bench.spec.engine)
     node = bench.nodes[0]
 
-    @settings(
-        max_examples=examples,
-        derandomize=not random,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(
-        world=random_policies.worlds(pods, nodes),
-        policies=random_policies.policies(policy_tables.addresses(bench)),
-    )
     def hits(world: Any, policies: Any) -> None:
         misread = [{**one, "spec": MISREAD[fault](one["spec"])} for one in policies]
         policy_tables.enforce(bench, policies, world)
@@ -131,7 +117,7 @@ def _check_misread(bench: PolicyBench, fault: str, examples: int, *, random: boo
 
     bench.inject(f"{fault}@{node}")
     try:
-        hits()
+        policy_tables.on_random_policies(bench, hits, examples, random=random)
     finally:
         bench.heal(f"{fault}@{node}")
 
@@ -149,7 +135,9 @@ def test_an_agent_misreads_many_policies(bench: PolicyBench, fault: str) -> None
     _check_misread(bench, fault, MANY, random=True)
 
 
-@pytest.mark.parametrize("fault", [*MISREAD, "policy-lag", "policy-unprotected-window"])
+@pytest.mark.parametrize(
+    "fault", [*MISREAD, "policy-lag", "policy-unprotected-window", "policy-not-enforced-on-node"]
+)
 def test_a_lab_without_an_engine_cannot_have_a_broken_one(fault: str) -> None:
     with pytest.raises(UnfitFault, match=f"{fault}: engine none .* set engine to calico"):
         find_fault(fault, default_spec("overlay", "none"))
@@ -179,7 +167,10 @@ def _differs(
     bench: PolicyBench, world: World, there: list[Json], elsewhere: list[Json]
 ) -> list[str]:
     """Where packets are not as if these policies held for the first node's pods and the others."""
-    judge = _on_node(bench.nodes[0], PolicyOracle(there, world), PolicyOracle(elsewhere, world))
+    rules = engine_rules(bench.spec.engine)
+    judge = _on_node(
+        bench.nodes[0], PolicyOracle(there, world, rules), PolicyOracle(elsewhere, world, rules)
+    )
     return policy_tables.disagreements(bench, policy_tables.cells(bench, world, PORTS), judge)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 
 from pytest_aksnet.expectations.policy_engines import engine_rules
 from tests import random_policies
@@ -44,25 +43,12 @@ def _bench(made: dict[str, PolicyBench], name: str) -> PolicyBench:
 
 
 def _agree(bench: PolicyBench, examples: int, *, random: bool) -> None:
-    pods, nodes, _ = policy_tables.bench_ends(bench)
     rules = engine_rules(bench.spec.engine)
 
-    @settings(
-        max_examples=examples,
-        derandomize=not random,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(
-        world=random_policies.worlds(pods, nodes),
-        policies=random_policies.policies(policy_tables.addresses(bench)),
-    )
     def agree(world: Any, policies: Any) -> None:
         policy_tables.check(bench, policies, world, rules, random_policies.PORTS)
 
-    agree()
+    policy_tables.on_random_policies(bench, agree, examples, random=random)
 
 
 @pytest.mark.parametrize("name", BENCHES)

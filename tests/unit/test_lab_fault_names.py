@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pytest_aksnet.lab.faults.fault import Fault
-from pytest_aksnet.lab.faults.registry import (
+from pytest_aksnet.lab.faults.naming import (
     UnfitFault,
     UnknownFault,
     all_faults,

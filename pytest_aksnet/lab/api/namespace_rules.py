@@ -18,6 +18,26 @@ from pytest_aksnet.lab.api.resources import (
 )
 
 
+def require_open(namespace: JsonObject, resource: Resource, name: str) -> None:
+    """Raise ApiError 403 for a new object in a namespace that terminates."""
+    metadata = namespace["metadata"]
+    if "deletionTimestamp" not in metadata:
+        return
+    place = metadata["name"]
+    raise errors.forbidden(
+        resource,
+        name,
+        f"unable to create new content in namespace {place} because it is being terminated",
+        causes=[
+            errors.Cause(
+                "metadata.namespace",
+                "NamespaceTerminating",
+                f"namespace {place} is being terminated",
+            )
+        ],
+    )
+
+
 class NamespaceRules:
     """The rules of all namespaces; `revisions` gives the objects of (resource, namespace)."""
 

@@ -44,11 +44,6 @@ def fields_of(type_name: str) -> dict[str, Field] | None:
     return cast(dict[str, Field] | None, _table()["types"].get(type_name))
 
 
-def type_names() -> tuple[str, ...]:
-    """All types of the table."""
-    return tuple(_table()["types"])
-
-
 _GO_NAMES = {
     "integer": "int32",
     "boolean": "bool",

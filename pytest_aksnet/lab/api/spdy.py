@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 
 _VERSION = 3
-_SYN_STREAM, _SYN_REPLY, _RST_STREAM, _PING, _GOAWAY = 1, 2, 3, 6, 7
+_SYN_STREAM, _SYN_REPLY, _RST_STREAM, _PING = 1, 2, 3, 6
 _FIN = 1
 _HEAD = struct.Struct(">IB3s")
 _NAMES = (
@@ -145,10 +145,6 @@ class SpdyConnection:
     def pong(self, number: int) -> bytes:
         """The answer to a ping."""
         return _control_frame(_PING, struct.pack(">I", number))
-
-    def go_away(self, last_stream: int) -> bytes:
-        """No more streams after this one."""
-        return _control_frame(_GOAWAY, struct.pack(">II", last_stream, 0))
 
 
 def _control_frame(kind: int, payload: bytes) -> bytes:

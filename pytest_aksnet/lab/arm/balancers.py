@@ -12,8 +12,8 @@ from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.arm.ids import resource_id
 from pytest_aksnet.lab.arm.places import locate
 from pytest_aksnet.lab.arm.world import World
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.network.load_balancer import probe_target
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.spec import NODE_RESOURCE_GROUP
 
 BALANCERS = "Microsoft.Network/loadBalancers"

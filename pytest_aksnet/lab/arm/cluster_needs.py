@@ -1,6 +1,7 @@
 """Microsoft.ContainerService: where a cluster can be upgraded to, and what it needs outside.
 
-An upgrade goes to the next minor version, whose patch level is made up.
+An upgrade goes to the next minor version, whose patch level is made up: a facade, as the lab cannot
+be upgraded.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,7 @@
-"""Microsoft.Compute: the nodes' scale sets, with uniform orchestration, and the other VMs."""
+"""Microsoft.Compute: the nodes' scale sets, with uniform orchestration, and the other VMs.
+
+A facade in it: every machine is provisioned and runs, as none of the lab can be stopped.
+"""
 
 from collections.abc import Iterable
 

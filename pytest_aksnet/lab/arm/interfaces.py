@@ -8,16 +8,13 @@ from pytest_aksnet.lab.arm.ids import guid, resource_id
 from pytest_aksnet.lab.arm.places import locate
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.azure.state import CLUSTER_NETWORK, NODE_SUBNET
+from pytest_aksnet.lab.network.ports import fabric_ports
 from pytest_aksnet.lab.spec import NODE_RESOURCE_GROUP, RESOURCE_GROUP, NodeSpec, OutsideHost
 
 SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
 INSTANCES = f"{SCALE_SETS}/virtualMachines"
 MACHINES = "Microsoft.Compute/virtualMachines"
 INTERFACES = "Microsoft.Network/networkInterfaces"
-
-# "AKS docs: configure-kubenet, azure-cni-overlay": pods' packets leave with their own addresses.
-# What the pod-subnet mode sets is not documented.
-_FORWARDING_MODES = ("kubenet", "overlay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +55,11 @@ def interfaces(world: World) -> Iterator[Interface]:
         yield node_interface(world, node)
     private = endpoints(world)
     taken = {endpoint.ip for endpoint in private}
-    for number, host in enumerate(world.spec.hosts):
+    macs = {port.ip: port.mac for port in fabric_ports(world.azure)}
+    for host in world.spec.hosts:
         is_machine = host.domain in ("vnet", "peered") and host.role != "firewall"
         if is_machine and host.ip not in taken:
-            yield _machine_interface(world, host, number)
+            yield _machine_interface(world, host, macs[host.ip])
     for number, endpoint in enumerate(private):
         place = locate(world, endpoint.ip)
         if place is None:
@@ -74,7 +72,7 @@ def interfaces(world: World) -> Iterator[Interface]:
             network=place[0],
             subnet=place[1],
             ips=(endpoint.ip,),
-            mac=f"00:0d:3a:5e:30:{number:02x}",
+            mac=macs.get(endpoint.ip, f"00:0d:3a:5e:30:{number:02x}"),
             endpoint=resource_id(
                 endpoint.resource_group, "Microsoft.Network/privateEndpoints", endpoint.name
             ),
@@ -94,7 +92,9 @@ def node_interface(world: World, node: NodeSpec) -> Interface:
         ips=(node.ip, *secondary),
         mac=node.mac,
         accelerated=node.name not in world.trouble.accelerated_networking_off,
-        forwarding=world.spec.mode in _FORWARDING_MODES,
+        # "AKS docs: configure-kubenet, azure-cni-overlay": pods' packets leave with their own
+        # addresses. What the pod-subnet mode sets is not documented.
+        forwarding=world.spec.pods_have_cidr,
         ip6=node.ip6,
         node=node.name,
     )
@@ -110,7 +110,7 @@ def machine_id(host: OutsideHost) -> str:
     return resource_id(RESOURCE_GROUP, MACHINES, host.name)
 
 
-def _machine_interface(world: World, host: OutsideHost, number: int) -> Interface:
+def _machine_interface(world: World, host: OutsideHost, mac: str) -> Interface:
     place = locate(world, host.ip)
     assert place is not None
     name = f"{host.name}-nic"
@@ -121,6 +121,6 @@ def _machine_interface(world: World, host: OutsideHost, number: int) -> Interfac
         network=place[0],
         subnet=place[1],
         ips=(host.ip,),
-        mac=f"00:0d:3a:5e:20:{number:02x}",
+        mac=mac,
         ip6=host.ip6,
     )

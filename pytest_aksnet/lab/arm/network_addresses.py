@@ -12,6 +12,7 @@ from pytest_aksnet.lab.arm.documents import (
 )
 from pytest_aksnet.lab.arm.ids import guid, resource_id
 from pytest_aksnet.lab.arm.kinds import Provider
+from pytest_aksnet.lab.arm.network_vnets import references_to_subnets
 from pytest_aksnet.lab.arm.occupants import FIREWALL_ID
 from pytest_aksnet.lab.arm.places import locate
 from pytest_aksnet.lab.arm.world import World
@@ -104,17 +105,6 @@ def _address(group: str, name: str, ip: str, use: Document, tags: Document) -> D
 
 def _gateways(world: World) -> Iterable[Document]:
     for gateway in world.azure.nat_gateways.values():
-        subnets = [
-            resource_id(
-                network.resource_group,
-                "Microsoft.Network/virtualNetworks/subnets",
-                network.name,
-                subnet.name,
-            )
-            for network in world.azure.networks.values()
-            for subnet in network.subnets
-            if subnet.nat_gateway == gateway.name
-        ]
         yield resource(
             gateway.resource_group,
             GATEWAYS,
@@ -125,7 +115,7 @@ def _gateways(world: World) -> Iterable[Document]:
                 "publicIpAddresses": references(
                     address_id(world, name) for name in gateway.public_addresses
                 ),
-                "subnets": references(subnets),
+                "subnets": references_to_subnets(world, lambda one: one.nat_gateway, gateway.name),
             },
             sku={"name": "Standard"},
             tags={},

@@ -29,8 +29,6 @@ from pytest_aksnet.lab.arm.kinds import Provider, embedded
 from pytest_aksnet.lab.arm.network_vnets import subnet_id
 from pytest_aksnet.lab.arm.world import World
 
-_DNS_SUFFIX = f"{guid('dns suffix').replace('-', '')[:26]}.ax.internal.cloudapp.net"
-
 
 def _interfaces(world: World) -> Iterable[Document]:
     for one in interfaces(world):
@@ -68,7 +66,7 @@ def _properties(world: World, one: Interface) -> Document:
             "dnsSettings": {
                 "dnsServers": [],
                 "appliedDnsServers": list(network.dns_servers),
-                "internalDomainNameSuffix": _DNS_SUFFIX,
+                "internalDomainNameSuffix": world.spec.internal_suffix,
             },
             "macAddress": one.mac.upper().replace(":", "-"),
             "primary": True,

@@ -7,9 +7,10 @@ from aiohttp import web
 
 from pytest_aksnet.lab.arm import errors
 from pytest_aksnet.lab.arm.bodies import choice, properties_of, text, texts
-from pytest_aksnet.lab.arm.documents import Document, part, references, resource
+from pytest_aksnet.lab.arm.documents import Document, part, resource
 from pytest_aksnet.lab.arm.ids import guid, resource_id, same
 from pytest_aksnet.lab.arm.kinds import Call, Provider, embedded
+from pytest_aksnet.lab.arm.network_vnets import references_to_subnets
 from pytest_aksnet.lab.arm.security import GROUPS, group_id
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.azure.resources import Route, RouteTable, SecurityGroup, SecurityRule
@@ -34,20 +35,6 @@ def table_id(table: RouteTable) -> str:
     return resource_id(table.resource_group, TABLES, table.name)
 
 
-def _subnets(world: World, *, group: str = "", table: str = "") -> list[Document]:
-    return references(
-        resource_id(
-            network.resource_group,
-            "Microsoft.Network/virtualNetworks/subnets",
-            network.name,
-            subnet.name,
-        )
-        for network in world.azure.networks.values()
-        for subnet in network.subnets
-        if (group and subnet.security_group == group) or (table and subnet.route_table == table)
-    )
-
-
 # -- security groups -------------------------------------------------------------------------
 
 
@@ -62,7 +49,7 @@ def _groups(world: World) -> Iterable[Document]:
                 "resourceGuid": guid(here),
                 "securityRules": [_rule(here, rule) for rule in group.rules],
                 "defaultSecurityRules": [_default_rule(here, rule) for rule in DEFAULT_RULES],
-                "subnets": _subnets(world, group=group.name),
+                "subnets": references_to_subnets(world, lambda one: one.security_group, group.name),
                 "flushConnection": False,
             },
             tags={},
@@ -192,7 +179,7 @@ def _tables(world: World) -> Iterable[Document]:
                 "resourceGuid": guid(here),
                 "disableBgpRoutePropagation": False,
                 "routes": [_route(here, route) for route in table.routes],
-                "subnets": _subnets(world, table=table.name),
+                "subnets": references_to_subnets(world, lambda one: one.route_table, table.name),
             },
             tags={},
         )

@@ -1,7 +1,7 @@
 """Microsoft.Network: virtual networks, their subnets, peerings and what is left of them."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -37,6 +37,16 @@ def network_id(network: VirtualNetwork) -> str:
 def subnet_id(network: VirtualNetwork, subnet: str) -> str:
     """The id of one of its subnets."""
     return f"{network_id(network)}/subnets/{subnet}"
+
+
+def references_to_subnets(world: World, used: Callable[[Subnet], str], name: str) -> list[Document]:
+    """References to the subnets, of all virtual networks, that use what has this name."""
+    return references(
+        subnet_id(network, subnet.name)
+        for network in world.azure.networks.values()
+        for subnet in network.subnets
+        if used(subnet) == name
+    )
 
 
 def _networks(world: World) -> Iterable[Document]:

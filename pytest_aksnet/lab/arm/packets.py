@@ -5,9 +5,10 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 
-from pytest_aksnet.lab.contracts import Sandbox, ServicePortView
+from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.kernel.conntrack_table import Flow, flows
 from pytest_aksnet.lab.network.model import LabNetwork
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.sockets import tcp_socket
 from pytest_aksnet.lab.spec import NodeSpec
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 from pytest_aksnet.lab.arm.balancers import PUBLIC, rules
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.kernel.conntrack_table import Flow
+from pytest_aksnet.lab.network.translation import ports_per_node
 
 _PERIOD_SECONDS = 15.0
 _KEPT_MINUTES = 24 * 60
@@ -90,7 +91,7 @@ class Samples:
                         ("ProtocolType", protocol),
                         ("IsAwaitingRemoval", "false"),
                     )
-                    allocated = float(rule.ports or spec.snat_ports_per_node)
+                    allocated = float(ports_per_node(azure))
                     yield _of(BALANCER, PUBLIC, "UsedSnatPorts", where), float(len(ports))
                     yield _of(BALANCER, PUBLIC, "AllocatedSnatPorts", where), allocated
                 new = {_identity(one) for one in mine}
@@ -132,10 +133,12 @@ class Samples:
             balancer = rule.frontend.balancer
             reachable = 100.0 * any(answers.values())
             yield _of(BALANCER, balancer, "VipAvailability", front), reachable
-            for node, up in answers.items():
+            for name, up in answers.items():
+                node = self.world.spec.node(name)
+                backend = node.ip6 if ":" in rule.frontend.ip else node.ip
                 where = (
                     *front,
-                    ("BackendIPAddress", self.world.spec.node(node).ip),
+                    ("BackendIPAddress", backend or ""),
                     ("BackendPort", str(rule.port.port)),
                     ("ProtocolType", rule.port.protocol.upper()),
                 )

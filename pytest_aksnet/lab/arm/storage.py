@@ -32,7 +32,7 @@ def _accounts(world: World) -> Iterable[Document]:
             ACCOUNTS,
             name,
             {
-                "publicNetworkAccess": "Disabled",
+                "publicNetworkAccess": "Enabled",
                 "supportsHttpsTrafficOnly": True,
                 "privateEndpointConnections": [
                     _connection(target, one) for one in _endpoints(world, target)

@@ -7,8 +7,8 @@ from typing import Protocol
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.azure.state import AzureState
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.kernel.conntrack_table import Flow
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from pytest_aksnet.lab.azure.resources import SecurityGroup, SecurityRule
-from pytest_aksnet.lab.contracts import ServicePortView
+from pytest_aksnet.lab.network_views import ServicePortView
 
 PREFIX = "k8s-azure-lb_"
 _FIRST_PRIORITY = 500

@@ -7,23 +7,13 @@ import signal
 import termios
 import time
 from contextlib import suppress
-from typing import NoReturn, TypedDict
+from typing import NoReturn
 
+from pytest_aksnet.lab.container.requests import SpawnRequest
 from pytest_aksnet.lab.kernel import syscalls
 from pytest_aksnet.lab.kernel.namespaces import NamespaceFds
 
 _DYING_SECONDS = 0.001
-
-
-class SpawnRequest(TypedDict):
-    """A new process on three descriptors in the namespaces, and maybe group, that come after."""
-
-    op: str
-    id: int
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str
-    tty: bool
 
 
 def fork() -> int:

@@ -105,3 +105,15 @@ def restore_error(message: Mapping[str, object]) -> OSError:
     if isinstance(number, int) and number:
         return OSError(number, text, path or None)
     return OSError(text)
+
+
+def answer(
+    connection: socket.socket,
+    request: int,
+    *,
+    error: Mapping[str, object] | None = None,
+    pid: int = 0,
+    fds: Sequence[int] = (),
+) -> None:
+    """Answer the request of that id: with an error, or with what was asked for."""
+    send(connection, {"id": request, "error": error, "pid": pid}, fds)

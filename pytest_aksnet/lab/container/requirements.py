@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_aksnet.lab.kernel import netlink, syscalls
+from pytest_aksnet.lab.kernel import link_requests, netlink, syscalls
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.kernel.nftables_batch import Commands, NftablesSocket
 
@@ -132,7 +132,7 @@ def _iptables_remedy(error: OSError) -> str:
 def _make_veth(namespace: int) -> None:
     route = netlink.RouteSocket(namespace)
     try:
-        pair = netlink.veth(
+        pair = link_requests.veth(
             index=100,
             name="selftest0",
             mac="02:00:00:00:00:01",

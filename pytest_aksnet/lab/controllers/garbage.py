@@ -5,9 +5,9 @@ Source: Kubernetes docs, "Garbage Collection": background and foreground cascadi
 
 from collections.abc import Iterator, Sequence
 
+from pytest_aksnet.lab.api.deletion import FOREGROUND
 from pytest_aksnet.lab.api.errors import ApiError
 from pytest_aksnet.lab.api.journal import DELETED, Change
-from pytest_aksnet.lab.api.lifecycle import FOREGROUND
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import EVENTS, EVENTS_V1, RESOURCES, Resource
 from pytest_aksnet.lab.api.store import Store

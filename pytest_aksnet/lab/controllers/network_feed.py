@@ -18,16 +18,16 @@ from pytest_aksnet.lab.api.resources import (
     SERVICES,
 )
 from pytest_aksnet.lab.api.store import Store
-from pytest_aksnet.lab.contracts import (
+from pytest_aksnet.lab.contracts import Network
+from pytest_aksnet.lab.controllers.endpoint_slices import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers.loop import ControlLoop
+from pytest_aksnet.lab.network_views import (
     EndpointView,
     NamespaceView,
-    Network,
     PodView,
     PolicyView,
     ServicePortView,
 )
-from pytest_aksnet.lab.controllers.endpoint_slices import SERVICE_NAME_LABEL
-from pytest_aksnet.lab.controllers.loop import ControlLoop
 
 _ALLOWED_RANGES = "service.beta.kubernetes.io/azure-allowed-ip-ranges"
 _Key = tuple[str, str]

@@ -20,8 +20,9 @@ from pytest_aksnet.lab.dns.forward import Forwarder
 from pytest_aksnet.lab.dns.message import Answer, Question, Resolver, is_below
 from pytest_aksnet.lab.dns.metrics import Metrics, MetricsServer
 from pytest_aksnet.lab.dns.server import DnsServer
-from pytest_aksnet.lab.kernel import netlink
-from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
+from pytest_aksnet.lab.kernel import link_requests, route_requests
+from pytest_aksnet.lab.kernel.link_requests import LOOPBACK
+from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network.fabric import MTU
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
@@ -115,10 +116,10 @@ class LocalDns:
         try:
             routes.apply(
                 [
-                    netlink.bridge(index=_LINK_INDEX, name=INTERFACE, mac=_MAC, mtu=MTU),
-                    netlink.link_up(_LINK_INDEX),
-                    *(netlink.address(_LINK_INDEX, f"{ip}/32") for ip in addresses),
-                    netlink.link_up(LOOPBACK),
+                    link_requests.bridge(index=_LINK_INDEX, name=INTERFACE, mac=_MAC, mtu=MTU),
+                    link_requests.link_up(_LINK_INDEX),
+                    *(route_requests.address(_LINK_INDEX, f"{ip}/32") for ip in addresses),
+                    link_requests.link_up(LOOPBACK),
                 ]
             )
         finally:

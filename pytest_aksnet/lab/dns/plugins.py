@@ -114,7 +114,10 @@ class Template:
             numbered = {str(n): text or "" for n, text in enumerate(found.groups(), 1)}
             named = {key: text or "" for key, text in found.groupdict().items()}
             groups |= {f"Group.{key}": text for key, text in (numbered | named).items()}
-        records = [one for text in self._answers for one in _records(text, groups)]
+        try:
+            records = [one for text in self._answers for one in _records(text, groups)]
+        except (DNSError, ValueError, IndexError, KeyError):
+            return Answer(rcode=RCODE.SERVFAIL)  # as for every answer that is not a record
         return Answer(rcode=self._rcode, answers=records, authoritative=True)
 
 
@@ -231,9 +234,7 @@ def _filled(text: str, found: re.Match[str]) -> str:
 
 
 def _records(text: str, groups: dict[str, str]) -> list[RR]:
+    """The records of a template's answer. Raises what dnslib does where it is none."""
     for key, value in groups.items():
         text = re.sub(r"\{\{\s*\." + re.escape(key) + r"\s*\}\}", value.replace("\\", ""), text)
-    try:
-        return [one for one in RR.fromZone(text) if one.rclass == CLASS.IN]
-    except (DNSError, ValueError, IndexError, KeyError):
-        return []
+    return [one for one in RR.fromZone(text) if one.rclass == CLASS.IN]

@@ -20,6 +20,7 @@ counters do not grow, while the link and the driver are there.
 import asyncio
 import os
 import subprocess
+from collections import defaultdict
 from dataclasses import replace
 from importlib import resources
 
@@ -49,6 +50,7 @@ class AcceleratedNetworking:
         self._nodes: dict[str, NodeSpec] = {}
         self._machines: dict[str, Sandbox] = {}
         self._pods: dict[str, list[Sandbox]] = {}
+        self._shown: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._without_vf: set[str] = set()
         self._idle: set[str] = set()
 
@@ -59,9 +61,14 @@ class AcceleratedNetworking:
         self._pods[node.name] = []
         self._create_vf(node, machine)
         await self._show(node, machine)
+        self._shown[node.name].set()
 
     async def add_host_network_pod(self, node: str, pod: Sandbox) -> None:
-        """Show it in a pod that shares the node's network namespace. Raises FacadeError."""
+        """Show it in a pod that shares the node's network namespace, once the node shows it.
+
+        Raises FacadeError.
+        """
+        await self._shown[node].wait()
         self._pods[node].append(pod)
         await self._show(self._nodes[node], pod)
 

@@ -1,6 +1,6 @@
 """Faults of the virtual network's DNS: its own servers, and the records of private zones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_aksnet.lab.azure.resources import RecordSet, SecurityRule
 from pytest_aksnet.lab.azure.state import POD_SUBNET, SECURITY_GROUP, AzureState
@@ -11,12 +11,23 @@ from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.of_azure import AzureFault, RuleFault
 from pytest_aksnet.lab.spec import LabSpec
 
-_NEEDS_CUSTOM_DNS = "the VNet has no DNS servers of its own: set custom-dns=true"
 STALE_ADDRESS = "10.226.0.250"
 """An address in the subnet of private endpoints that nobody has any more."""
 
 
-class CustomDnsSplitBrain:
+class _OfCustomServer:
+    """A fault of one of the VNet's own DNS servers."""
+
+    node = ""
+
+    def unfit(self, spec: LabSpec) -> str:
+        """It needs such servers."""
+        if spec.options.custom_dns:
+            return ""
+        return "the VNet has no DNS servers of its own: set custom-dns=true"
+
+
+class CustomDnsSplitBrain(_OfCustomServer):
     """The last of the VNet's DNS servers has zones of its own by the names of private zones."""
 
     name = "custom-dns-split-brain"
@@ -25,12 +36,6 @@ class CustomDnsSplitBrain:
         "instead of forwarding them to Azure: what a name is depends on who is asked "
         "(Azure/AKS#808, #3666; Azure docs: private-endpoint-dns-integration)."
     )
-
-    node = ""
-
-    def unfit(self, spec: LabSpec) -> str:
-        """It needs servers that can disagree."""
-        return "" if spec.options.custom_dns else _NEEDS_CUSTOM_DNS
 
     async def inject(self, lab: FaultableLab) -> None:
         """Give one server empty zones."""
@@ -47,7 +52,7 @@ class CustomDnsSplitBrain:
             zones.pop(endpoint.zone, None)
 
 
-class CustomDnsDown:
+class CustomDnsDown(_OfCustomServer):
     """The last of the VNet's DNS servers answers nothing."""
 
     name = "custom-dns-down"
@@ -55,12 +60,6 @@ class CustomDnsDown:
         "One of the VNet's two DNS servers is down: names resolve by the other one, late "
         "(Azure/AKS#1752; CoreDNS docs: forward, health checks)."
     )
-
-    node = ""
-
-    def unfit(self, spec: LabSpec) -> str:
-        """It needs a server that can be down."""
-        return "" if spec.options.custom_dns else _NEEDS_CUSTOM_DNS
 
     async def inject(self, lab: FaultableLab) -> None:
         """Silence it."""
@@ -72,7 +71,23 @@ class CustomDnsDown:
         _last(lab.dns.custom).resolver.defects = []
 
 
-class PrivateRecordStale(AzureFault):
+class _OfEndpointRecords(AzureFault):
+    """A fault that gives the A records of private endpoints other values."""
+
+    values: tuple[str, ...]
+
+    def breaks(self, azure: AzureState) -> None:
+        """Have the records say these; none removes them."""
+        for zone, record in _endpoint_records(azure.spec):
+            _replace(azure, zone, record, self.values)
+
+    def mends(self, azure: AzureState) -> None:
+        """Have them say what they said at the start."""
+        for zone, record in _endpoint_records(azure.spec):
+            _replace(azure, zone, record, record.values)
+
+
+class PrivateRecordStale(_OfEndpointRecords):
     """Records of private endpoints say an address that was theirs once."""
 
     name = "private-record-stale"
@@ -81,21 +96,10 @@ class PrivateRecordStale(AzureFault):
         "name resolves to a private address where nobody answers (Azure/AKS#2476; Azure docs: "
         "private-endpoint-dns-integration)."
     )
-
-    def breaks(self, azure: AzureState) -> None:
-        """Have the records say the old address."""
-        for zone, records in _endpoint_records(AzureState(azure.spec)).items():
-            for one in records:
-                _replace(azure, zone, one, [STALE_ADDRESS])
-
-    def mends(self, azure: AzureState) -> None:
-        """Have them say today's."""
-        for zone, records in _endpoint_records(AzureState(azure.spec)).items():
-            for one in records:
-                _replace(azure, zone, one, one.values)
+    values = (STALE_ADDRESS,)
 
 
-class PrivateRecordMissing(AzureFault):
+class PrivateRecordMissing(_OfEndpointRecords):
     """Private zones are linked and have no records."""
 
     name = "private-record-missing"
@@ -103,18 +107,7 @@ class PrivateRecordMissing(AzureFault):
         "The private zone is linked and lacks the record, so the name does not exist (NXDOMAIN) "
         "where it resolved publicly before (Azure/AKS#1839; Azure docs: private-dns-fallback)."
     )
-
-    def breaks(self, azure: AzureState) -> None:
-        """Remove the records."""
-        for zone, records in _endpoint_records(AzureState(azure.spec)).items():
-            for one in records:
-                _replace(azure, zone, one, [])
-
-    def mends(self, azure: AzureState) -> None:
-        """Bring them back."""
-        for zone, records in _endpoint_records(AzureState(azure.spec)).items():
-            for one in records:
-                _replace(azure, zone, one, one.values)
+    values = ()
 
 
 class DnsTruncatedTcpBlocked(RuleFault):
@@ -159,15 +152,15 @@ def _last(servers: Mapping[str, CustomServer]) -> CustomServer:
     return servers[max(servers)]
 
 
-def _endpoint_records(azure: AzureState) -> dict[str, list[RecordSet]]:
-    """The A records of private endpoints, by zone."""
-    return {
-        name: [one for one in zone.records if one.kind == "A"]
-        for name, zone in azure.private_zones.items()
-    }
+def _endpoint_records(spec: LabSpec) -> Iterator[tuple[str, RecordSet]]:
+    """The A records of private endpoints as a lab starts with them, each with its zone."""
+    for name, zone in AzureState(spec).private_zones.items():
+        for record in zone.records:
+            if record.kind == "A":
+                yield name, record
 
 
-def _replace(azure: AzureState, zone: str, known: RecordSet, values: list[str]) -> None:
+def _replace(azure: AzureState, zone: str, known: RecordSet, values: Iterable[str]) -> None:
     """Give a record set other values; none removes it."""
     place = azure.private_zones[zone]
     place.records = [

@@ -8,13 +8,14 @@ from pytest_aksnet.lab.api.trouble import Trouble
 from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.cni.files import NodeFiles
-from pytest_aksnet.lab.contracts import FaultableNetwork, Sandbox
+from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.control_plane import ControlPlane
 from pytest_aksnet.lab.controllers.kubelet.addresses import NodeAddresses
 from pytest_aksnet.lab.controllers.kubelet.naming import ResolverDefects
 from pytest_aksnet.lab.dns.servers import DnsServers
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.middlebox import Middlebox
+from pytest_aksnet.lab.network_knobs import FaultableNetwork
 from pytest_aksnet.lab.spec import LabSpec
 
 

@@ -1,8 +1,8 @@
 """Faults of the load balancer's configuration: frontends, backend pool, probes."""
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 
 
 class LbFrontendMissing:

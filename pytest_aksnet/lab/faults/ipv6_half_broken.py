@@ -1,7 +1,7 @@
 """IPv6 that names promise and packets do not keep."""
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 from pytest_aksnet.lab.spec import LabSpec
 
 

@@ -1,10 +1,10 @@
 """externalTrafficPolicy Local that does not keep the client's address."""
 
-from pytest_aksnet.lab.contracts import ProxyDefect
-from pytest_aksnet.lab.faults.fault import FaultableLab
+from pytest_aksnet.lab.faults.service_proxy import DefectiveProxies
+from pytest_aksnet.lab.network_knobs import ProxyDefect
 
 
-class LocalPolicyLosesSource:
+class LocalPolicyLosesSource(DefectiveProxies):
     """Traffic of externalTrafficPolicy Local Services is masqueraded like that of Cluster ones."""
 
     name = "local-policy-loses-source"
@@ -12,16 +12,4 @@ class LocalPolicyLosesSource:
         "Nodes masquerade traffic of Services with externalTrafficPolicy Local, so pods see a "
         "node's address instead of the client's (Kubernetes docs: Using Source IP)."
     )
-
-    node = ""
-
-    async def inject(self, lab: FaultableLab) -> None:
-        """Masquerade it."""
-        nodes = {node.name for node in lab.spec.nodes}
-        lab.network.knobs.proxy_defects[ProxyDefect.EXTERNAL_LOCAL_MASQUERADED] = nodes
-        lab.network.resync()
-
-    async def heal(self, lab: FaultableLab) -> None:
-        """Keep the source again."""
-        lab.network.knobs.proxy_defects.pop(ProxyDefect.EXTERNAL_LOCAL_MASQUERADED, None)
-        lab.network.resync()
+    defect = ProxyDefect.EXTERNAL_LOCAL_MASQUERADED

@@ -2,8 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.fault import FaultableLab
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 
 
 class NamedNode(ABC):

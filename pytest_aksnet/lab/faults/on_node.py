@@ -1,9 +1,11 @@
 """Faults of the components of one node."""
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.facade.accelerated_networking import VF_NAMES
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.faults.policy import needs_engine
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
+from pytest_aksnet.lab.spec import LabSpec
 
 RATE_WITHOUT_VF_GBPS = 1.5
 
@@ -17,22 +19,27 @@ class PolicyNotEnforced(NamedNode):
         "pods there (Kubernetes docs: Network Policies, prerequisites)."
     )
 
+    def unfit(self, spec: LabSpec) -> str:
+        """Labs without an engine have nothing that could be missing."""
+        return needs_engine(spec)
+
     def broken(self, knobs: NetworkKnobs) -> set[str]:
         """Nodes without the engine's rules."""
         return knobs.policy_absent
 
 
 class KubeProxyRulesMissing(NamedNode):
-    """kube-proxy does nothing on a node."""
+    """kube-proxy, or Cilium in its place, serves nothing on a node."""
 
     name = "kube-proxy-rules-missing"
     describes = (
-        "kube-proxy has no rules on one node, so Services cannot be reached from it or through it "
-        "(Kubernetes docs: Virtual IPs and Service Proxies)."
+        "The service proxy of one node, kube-proxy or Cilium, has no rules, so Services cannot be "
+        "reached from the node or through it (Kubernetes docs: Virtual IPs and Service Proxies; "
+        "Cilium docs: Kubernetes without kube-proxy)."
     )
 
     def broken(self, knobs: NetworkKnobs) -> set[str]:
-        """Nodes without kube-proxy's rules."""
+        """Nodes without rules for Services."""
         return knobs.service_proxy_absent
 
 

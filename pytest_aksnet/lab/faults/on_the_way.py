@@ -3,11 +3,11 @@
 from abc import abstractmethod
 from typing import ClassVar
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
 from pytest_aksnet.lab.faults.rated import RatedNodeFault
 from pytest_aksnet.lab.faults.setting import Setting
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 
 
 class NodeNumber(RatedNodeFault):

@@ -1,7 +1,7 @@
 """Faults of the ways to Azure's platform addresses, 168.63.129.16 and 169.254.169.254."""
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 from pytest_aksnet.lab.spec import LabSpec
 
 

@@ -1,7 +1,7 @@
 """Faults of what connects the pods of a node with it."""
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 
 
 class PodVethDown(NamedNode):

@@ -2,17 +2,15 @@
 
 from typing import ClassVar
 
-from pytest_aksnet.lab.contracts import NetworkKnobs, PolicyDefect
-from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
-from pytest_aksnet.lab.faults.rated import RatedNodeFault
+from pytest_aksnet.lab.faults.on_the_way import NodeNumber
 from pytest_aksnet.lab.faults.setting import Setting
+from pytest_aksnet.lab.network_knobs import NetworkKnobs, PolicyDefect
 from pytest_aksnet.lab.spec import LabSpec
 
-_LATE = Setting(meaning="seconds", default=5, highest=600)
 
-
-def _needs_engine(spec: LabSpec) -> str:
+def needs_engine(spec: LabSpec) -> str:
+    """Why a lab cannot have a fault of policy engines, "" where it can."""
     if spec.engine == "none":
         return "engine none enforces no policies: set engine to calico, azure or cilium"
     return ""
@@ -25,7 +23,7 @@ class _Misreads(NamedNode):
 
     def unfit(self, spec: LabSpec) -> str:
         """Labs without an engine have no agents."""
-        return _needs_engine(spec)
+        return needs_engine(spec)
 
     def broken(self, knobs: NetworkKnobs) -> set[str]:
         """Nodes whose agents have the defect."""
@@ -77,7 +75,17 @@ class PolicyEgressNotEnforced(_Misreads):
     defect = PolicyDefect.EGRESS_NOT_ENFORCED
 
 
-class PolicyLag(RatedNodeFault):
+class _Late(NodeNumber):
+    """An agent that is late by some seconds."""
+
+    setting: ClassVar[Setting] = Setting(meaning="seconds", default=5, highest=600)
+
+    def unfit(self, spec: LabSpec) -> str:
+        """Labs without an engine have no agents."""
+        return needs_engine(spec)
+
+
+class PolicyLag(_Late):
     """An agent that is late with every change."""
 
     name = "policy-lag"
@@ -85,24 +93,13 @@ class PolicyLag(RatedNodeFault):
         "The policy engine of one node enforces each change some seconds late (Kubernetes docs: "
         "Network Policies, pod lifecycle: it may take some time; AKS docs: use-network-policies)."
     )
-    setting = _LATE
 
-    def unfit(self, spec: LabSpec) -> str:
-        """Labs without an engine have no agents."""
-        return _needs_engine(spec)
-
-    async def inject(self, lab: FaultableLab) -> None:
-        """Let changes from now on be late."""
-        lab.network.knobs.policy_lag_seconds[self.node] = self.value
-        lab.network.resync()
-
-    async def heal(self, lab: FaultableLab) -> None:
-        """Catch up at once."""
-        lab.network.knobs.policy_lag_seconds.pop(self.node, None)
-        lab.network.resync()
+    def numbers(self, knobs: NetworkKnobs) -> dict[str, float]:
+        """Seconds by node; without them it catches up at once."""
+        return knobs.policy_lag_seconds
 
 
-class PolicyUnprotectedWindow(RatedNodeFault):
+class PolicyUnprotectedWindow(_Late):
     """New pods run before their policies hold."""
 
     name = "policy-unprotected-window"
@@ -110,18 +107,7 @@ class PolicyUnprotectedWindow(RatedNodeFault):
         "The policies of a new pod hold only some seconds after it got its address, so it starts "
         "unprotected (Kubernetes docs: Network Policies, pod lifecycle)."
     )
-    setting = _LATE
 
-    def unfit(self, spec: LabSpec) -> str:
-        """Labs without an engine have no agents."""
-        return _needs_engine(spec)
-
-    async def inject(self, lab: FaultableLab) -> None:
-        """Open a window for each pod that is that young."""
-        lab.network.knobs.policy_window_seconds[self.node] = self.value
-        lab.network.resync()
-
-    async def heal(self, lab: FaultableLab) -> None:
-        """Close all of them."""
-        lab.network.knobs.policy_window_seconds.pop(self.node, None)
-        lab.network.resync()
+    def numbers(self, knobs: NetworkKnobs) -> dict[str, float]:
+        """Seconds by node, counted from a pod's address on."""
+        return knobs.policy_window_seconds

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from pytest_aksnet.lab.contracts import NetworkKnobs, ProxyDefect
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network_knobs import NetworkKnobs, ProxyDefect
 from pytest_aksnet.lab.spec import LabSpec
 
 
@@ -16,6 +16,24 @@ class DefectiveProxy(NamedNode):
     def broken(self, knobs: NetworkKnobs) -> set[str]:
         """Nodes whose proxy has the defect."""
         return knobs.proxy_defects.setdefault(self.defect, set())
+
+
+class DefectiveProxies:
+    """Service proxies with a defect on every node."""
+
+    node = ""
+    defect: ClassVar[ProxyDefect]
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Let all nodes' proxies have the defect."""
+        nodes = {node.name for node in lab.spec.nodes}
+        lab.network.knobs.proxy_defects[self.defect] = nodes
+        lab.network.resync()
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Let none have it."""
+        lab.network.knobs.proxy_defects.pop(self.defect, None)
+        lab.network.resync()
 
 
 class StaleEndpoint(DefectiveProxy):
@@ -99,7 +117,7 @@ class InternalPolicyIgnored(DefectiveProxy):
     defect = ProxyDefect.INTERNAL_LOCAL_IGNORED
 
 
-class MasqueradeAll:
+class MasqueradeAll(DefectiveProxies):
     """Traffic to cluster IPs loses its source."""
 
     name = "masquerade-all"
@@ -107,24 +125,13 @@ class MasqueradeAll:
         "kube-proxy runs with --masquerade-all, so pods behind a Service see nodes as their "
         "clients and network policies by pod do not match (Kubernetes docs: kube-proxy)."
     )
-    node = ""
+    defect = ProxyDefect.MASQUERADES_ALL
 
     def unfit(self, spec: LabSpec) -> str:
         """Cilium has no such choice."""
         if spec.kube_proxy:
             return ""
-        return "masquerade-all is kube-proxy's: choose another engine than 'cilium'"
-
-    async def inject(self, lab: FaultableLab) -> None:
-        """Masquerade on every node."""
-        nodes = {node.name for node in lab.spec.nodes}
-        lab.network.knobs.proxy_defects[ProxyDefect.MASQUERADES_ALL] = nodes
-        lab.network.resync()
-
-    async def heal(self, lab: FaultableLab) -> None:
-        """Masquerade what comes from outside only."""
-        lab.network.knobs.proxy_defects.pop(ProxyDefect.MASQUERADES_ALL, None)
-        lab.network.resync()
+        return "cilium serves Services without kube-proxy: set engine to calico, azure or none"
 
 
 class EndpointSliceEmpty:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_aksnet.lab.faults.fault import Fault
+from pytest_aksnet.lab.faults.naming import all_faults, refusal, takes_node
 from pytest_aksnet.lab.faults.rated import Valued
-from pytest_aksnet.lab.faults.registry import all_faults, refusal, takes_node
 from pytest_aksnet.lab.layout import default_spec, make_spec
 from pytest_aksnet.lab.options import ENGINES, MODES, SERVICE_PROXIES, BadOption, lab_options
 

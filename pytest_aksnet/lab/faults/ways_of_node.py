@@ -1,8 +1,8 @@
 """Faults of the ways to and from one node and its pods."""
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 
 CAPPED_POD_GBPS = 0.5
 

@@ -16,6 +16,11 @@ def nested(kind: int, *attributes: bytes) -> bytes:
     return attribute(kind | _NESTED, b"".join(attributes))
 
 
+def u32(kind: int, value: int) -> bytes:
+    """An attribute with a number in the order of this machine."""
+    return attribute(kind, struct.pack("=I", value))
+
+
 def big32(kind: int, value: int) -> bytes:
     """An attribute with a number in network order; negative ones as their two's complement."""
     return attribute(kind, struct.pack("!I", value & 0xFFFFFFFF))

@@ -15,18 +15,17 @@ _ERROR, _DONE = 2, 3
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _TYPE_MASK = 0x3FFF  # without the flags for nested and byte order
-_ORIGINAL, _REPLY, _STATUS = 1, 2, 3
+_ORIGINAL, _REPLY = 1, 2
 _IP, _PROTO = 1, 2
 _SOURCES, _DESTINATIONS = (1, 3), (2, 4)  # IPv4, IPv6
 _PROTO_NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
-_SEEN_REPLY = 1 << 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """A flow: what its initiator sent, and the ends of answers before they are translated back.
 
-    `protocol` is IP's number. `answered` says whether anything came back yet.
+    `protocol` is IP's number.
     """
 
     protocol: int
@@ -37,7 +36,6 @@ class Flow:
     reply_source: str
     reply_destination: str
     reply_destination_port: int
-    answered: bool
 
 
 def flows(netns_fd: int, family: int = socket.AF_INET) -> list[Flow]:
@@ -72,7 +70,6 @@ def _answers(opened: socket.socket) -> Iterator[Flow]:
 def _flow(data: bytes) -> Flow:
     parts = _attributes(data)
     original, reply = _tuple(parts[_ORIGINAL]), _tuple(parts[_REPLY])
-    status = int.from_bytes(parts.get(_STATUS, b""), "big")
     return Flow(
         protocol=original[0],
         source=original[1],
@@ -82,7 +79,6 @@ def _flow(data: bytes) -> Flow:
         reply_source=reply[1],
         reply_destination=reply[3],
         reply_destination_port=reply[4],
-        answered=bool(status & _SEEN_REPLY),
     )
 
 

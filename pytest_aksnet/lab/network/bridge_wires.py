@@ -10,8 +10,9 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable
 
-from pytest_aksnet.lab.kernel import netlink
-from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
+from pytest_aksnet.lab.kernel import link_requests, route_requests
+from pytest_aksnet.lab.kernel.link_requests import LOOPBACK
+from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.network.fabric import MTU
 from pytest_aksnet.lab.network.pod_wires import GONE, POD_INDEX, PodPlace, apply_inside
 from pytest_aksnet.lab.spec import NodeSpec
@@ -35,17 +36,17 @@ class BridgeWires:
         """Make the bridge with its addresses. Raises OSError."""
         gateways = [_first_address(cidr) for cidr in self._cidrs]
         requests = [
-            netlink.bridge(
+            link_requests.bridge(
                 index=_BRIDGE_INDEX, name=BRIDGE, mac=_private_mac(gateways[0]), mtu=MTU
             ),
-            netlink.forward_on(_BRIDGE_INDEX),
-            netlink.link_up(_BRIDGE_INDEX),
+            link_requests.forward_on(_BRIDGE_INDEX),
+            link_requests.link_up(_BRIDGE_INDEX),
         ]
         for cidr, gateway in zip(self._cidrs, gateways, strict=True):
             prefix = ipaddress.ip_network(cidr).prefixlen
             requests += [
-                netlink.address(_BRIDGE_INDEX, f"{gateway}/{prefix}"),
-                netlink.route(cidr, _BRIDGE_INDEX, source=gateway),
+                route_requests.address(_BRIDGE_INDEX, f"{gateway}/{prefix}"),
+                route_requests.route(cidr, _BRIDGE_INDEX, source=gateway),
             ]
         self._routes.apply(requests)
 
@@ -62,7 +63,7 @@ class BridgeWires:
         mac = self.pod_mac(pod)
         host_mac = hashlib.sha256(f"{self._node.name}/{pod.index}".encode()).hexdigest()
         requests = [
-            netlink.veth(
+            link_requests.veth(
                 index=pod.index,
                 name=self.link_name(pod),
                 mac=f"{host_mac[0]}2:{':'.join(host_mac[n : n + 2] for n in range(2, 12, 2))}",
@@ -72,19 +73,19 @@ class BridgeWires:
                 peer_netns_fd=pod.netns_fd,
                 mtu=MTU,
             ),
-            netlink.join_bridge(pod.index, _BRIDGE_INDEX),
-            netlink.hairpin(pod.index, on=self._hairpin),
-            netlink.link_up(pod.index),
+            link_requests.join_bridge(pod.index, _BRIDGE_INDEX),
+            link_requests.hairpin(pod.index, on=self._hairpin),
+            link_requests.link_up(pod.index),
         ]
-        inside = [netlink.link_up(LOOPBACK), netlink.link_up(POD_INDEX)]
+        inside = [link_requests.link_up(LOOPBACK), link_requests.link_up(POD_INDEX)]
         for ip, cidr in self._families(pod):
             network, gateway = ipaddress.ip_network(cidr), _first_address(cidr)
-            requests.append(netlink.neighbour(_BRIDGE_INDEX, ip, mac))
+            requests.append(route_requests.neighbour(_BRIDGE_INDEX, ip, mac))
             inside += [
-                netlink.address(POD_INDEX, f"{ip}/{network.prefixlen}"),
-                netlink.route(cidr, POD_INDEX, source=ip),
-                netlink.neighbour(POD_INDEX, gateway, self._mac),
-                netlink.route(
+                route_requests.address(POD_INDEX, f"{ip}/{network.prefixlen}"),
+                route_requests.route(cidr, POD_INDEX, source=ip),
+                route_requests.neighbour(POD_INDEX, gateway, self._mac),
+                route_requests.route(
                     "0.0.0.0/0" if network.version == 4 else "::/0", POD_INDEX, gateway=gateway
                 ),
             ]
@@ -98,20 +99,22 @@ class BridgeWires:
 
     def set_up(self, pod: PodPlace, *, up: bool) -> None:
         """The bridge's port; neighbours are the bridge's."""
-        change = netlink.link_up if up else netlink.link_down
+        change = link_requests.link_up if up else link_requests.link_down
         self._routes.apply([change(pod.index)], ignore=GONE)
 
     def set_gateway_mac(self, pod: PodPlace, mac: str | None) -> None:
         """Change the neighbours. Raises OSError."""
         gateways = [_first_address(cidr) for _, cidr in self._families(pod)]
-        apply_inside(pod, [netlink.neighbour(POD_INDEX, one, mac or self._mac) for one in gateways])
+        apply_inside(
+            pod, [route_requests.neighbour(POD_INDEX, one, mac or self._mac) for one in gateways]
+        )
 
     def remove(self, pod: PodPlace) -> None:
         """Forget the neighbour; the bridge loses the port with the pod's namespace."""
         self._ports.pop(pod.ip, None)
-        requests = [netlink.delete_neighbour(_BRIDGE_INDEX, pod.ip)]
+        requests = [route_requests.delete_neighbour(_BRIDGE_INDEX, pod.ip)]
         if pod.ip6 is not None:
-            requests.append(netlink.delete_neighbour(_BRIDGE_INDEX, pod.ip6))
+            requests.append(route_requests.delete_neighbour(_BRIDGE_INDEX, pod.ip6))
         self._routes.apply(requests, ignore=GONE)
 
     def set_hairpin(self, *, on: bool) -> None:
@@ -120,7 +123,7 @@ class BridgeWires:
             return
         self._hairpin = on
         self._routes.apply(
-            [netlink.hairpin(index, on=on) for index in self._ports.values()], ignore=GONE
+            [link_requests.hairpin(index, on=on) for index in self._ports.values()], ignore=GONE
         )
 
     def _families(self, pod: PodPlace) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from pytest_aksnet.lab.azure.security_rules import PROBE_SOURCE6
 from pytest_aksnet.lab.azure.service_rules import write_service_rules
 from pytest_aksnet.lab.azure.state import SECURITY_GROUP, AzureState
-from pytest_aksnet.lab.contracts import NetworkKnobs, ServicePortView
 from pytest_aksnet.lab.network.fabric import Fabric
 from pytest_aksnet.lab.network.fabric_program import Bent, Frontends
 from pytest_aksnet.lab.network.firewall_host import start_firewall
@@ -22,6 +21,8 @@ from pytest_aksnet.lab.network.load_balancer import (
 )
 from pytest_aksnet.lab.network.ports import node_port_name
 from pytest_aksnet.lab.network.prober import ProbeAddress, Prober
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.spec import NodeSpec, OutsideHost
 
 

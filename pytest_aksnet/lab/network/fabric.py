@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pytest_aksnet.lab.azure.security_rules import PROBE_SOURCE6
 from pytest_aksnet.lab.azure.state import AzureState
-from pytest_aksnet.lab.kernel import netlink
-from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
+from pytest_aksnet.lab.kernel import link_requests, route_requests
+from pytest_aksnet.lab.kernel.link_requests import LOOPBACK
+from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network import sysctl
 from pytest_aksnet.lab.network.fabric_program import (
@@ -90,11 +91,11 @@ class Fabric:
         sysctl.make_router(netns_fd, ipv6=spec.dual_stack)
         self._routes.apply(
             [
-                netlink.link_up(LOOPBACK),
+                link_requests.link_up(LOOPBACK),
                 # The first address is the source of ICMP errors, and the gateway is who sends them.
-                netlink.address(LOOPBACK, f"{azure.gateway_ip}/32"),
-                netlink.address(LOOPBACK, f"{spec.azure_dns_ip}/32"),
-                netlink.address(LOOPBACK, f"{spec.imds_ip}/32"),
+                route_requests.address(LOOPBACK, f"{azure.gateway_ip}/32"),
+                route_requests.address(LOOPBACK, f"{spec.azure_dns_ip}/32"),
+                route_requests.address(LOOPBACK, f"{spec.imds_ip}/32"),
                 *rules(azure, list(self._ports.values())),
             ]
         )
@@ -128,11 +129,13 @@ class Fabric:
 
     def shape(self, node: NodeSpec, gbit_per_second: float) -> None:
         """Limit what goes to a node."""
-        self._routes.apply([netlink.shape(self._links[node_port_name(node)], gbit_per_second)])
+        self._routes.apply(
+            [link_requests.shape(self._links[node_port_name(node)], gbit_per_second)]
+        )
 
     def unshape(self, node: NodeSpec) -> None:
         """Take the limit back."""
-        self._routes.apply([netlink.unshape(self._links[node_port_name(node)])])
+        self._routes.apply([link_requests.unshape(self._links[node_port_name(node)])])
 
     def link(self, node: str) -> int:
         """The interface index of a node's port. Raises KeyError before it is attached."""
@@ -164,7 +167,7 @@ class Fabric:
         sides = list(self._sides(port))
         self._routes.apply(
             [
-                netlink.veth(
+                link_requests.veth(
                     index=index,
                     name=port.name,
                     mac=_MAC,
@@ -174,18 +177,22 @@ class Fabric:
                     peer_netns_fd=netns_fd,
                     mtu=MTU,
                 ),
-                netlink.forward_on(index),
-                netlink.link_up(index),
-                *(netlink.neighbour(index, side.ip, port.mac) for side in sides),
-                *([netlink.address(index, f"{PROBE_SOURCE6}/64")] if port.ip6 is not None else []),
+                link_requests.forward_on(index),
+                link_requests.link_up(index),
+                *(route_requests.neighbour(index, side.ip, port.mac) for side in sides),
+                *(
+                    [route_requests.address(index, f"{PROBE_SOURCE6}/64")]
+                    if port.ip6 is not None
+                    else []
+                ),
             ]
         )
         machine = RouteSocket(netns_fd)
         try:
             machine.apply(
                 [
-                    netlink.link_up(LOOPBACK),
-                    netlink.link_up(EXTERNAL_INDEX),
+                    link_requests.link_up(LOOPBACK),
+                    link_requests.link_up(EXTERNAL_INDEX),
                     *(request for side in sides for request in _machine_side(port, side)),
                 ]
             )
@@ -227,10 +234,10 @@ def _machine_side(port: Port, side: _Side) -> list[bytes]:
     default = "::/0" if ":" in side.ip else "0.0.0.0/0"
     mtu = TUNNEL_MTU if port.domain == "on-prem" else None
     return [
-        netlink.address(EXTERNAL_INDEX, side.interface),
-        netlink.neighbour(EXTERNAL_INDEX, side.gateway, _MAC),
+        route_requests.address(EXTERNAL_INDEX, side.interface),
+        route_requests.neighbour(EXTERNAL_INDEX, side.gateway, _MAC),
         *(
-            netlink.route(
+            route_requests.route(
                 destination,
                 EXTERNAL_INDEX,
                 gateway=side.gateway,

@@ -6,7 +6,7 @@ routing"). What goes to public addresses leaves with its own address, private de
 asks (Azure Firewall's default SNAT, RFC 1918 and RFC 6598).
 """
 
-from pytest_aksnet.lab.kernel import netlink
+from pytest_aksnet.lab.kernel import link_requests
 from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network import sysctl
@@ -33,7 +33,7 @@ def start_firewall(netns_fd: int) -> None:
     sysctl.make_router(netns_fd)
     routes = RouteSocket(netns_fd)
     try:
-        routes.apply([netlink.forward_on(EXTERNAL_INDEX)])
+        routes.apply([link_requests.forward_on(EXTERNAL_INDEX)])
     finally:
         routes.close()
     nft = Nftables(netns_fd)

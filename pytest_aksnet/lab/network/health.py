@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pytest_aksnet.lab.contracts import ServicePortView
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.sockets import tcp_listener
 
 HEALTHZ_PORT = 10256

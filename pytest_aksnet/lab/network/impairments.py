@@ -7,10 +7,10 @@ of it is there while the network is well.
 import asyncio
 from collections.abc import Collection, Mapping
 
-from pytest_aksnet.lab.contracts import NetworkKnobs
 from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network.delay import Delays
 from pytest_aksnet.lab.network.tables import TableProgram, TableWriter
+from pytest_aksnet.lab.network_knobs import NetworkKnobs
 from pytest_aksnet.lab.spec import LabSpec
 
 TABLE = "impairments"

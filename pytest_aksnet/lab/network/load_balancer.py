@@ -11,11 +11,11 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.network.fabric_program import Frontends
 from pytest_aksnet.lab.network.ports import node_mark
 from pytest_aksnet.lab.network.security import IP
 from pytest_aksnet.lab.network.tables import Chains
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 

@@ -8,14 +8,6 @@ has to run beside it (health servers, health probes) does so on an event loop be
 from collections.abc import Iterator, Sequence
 
 from pytest_aksnet.lab.azure.state import AzureState
-from pytest_aksnet.lab.contracts import (
-    NamespaceView,
-    NetworkKnobs,
-    PodView,
-    PolicyView,
-    ProxyDefect,
-    ServicePortView,
-)
 from pytest_aksnet.lab.kernel.conntrack import Conntrack, flows_of
 from pytest_aksnet.lab.kernel.syscalls import new_netns
 from pytest_aksnet.lab.network import host_firewall
@@ -27,6 +19,8 @@ from pytest_aksnet.lab.network.node import NodeDefects, NodeNetwork
 from pytest_aksnet.lab.network.platform_rules import platform_rules
 from pytest_aksnet.lab.network.policy_agents import PolicyAgents
 from pytest_aksnet.lab.network.proxy_agents import ProxyAgents
+from pytest_aksnet.lab.network_knobs import NetworkKnobs, ProxyDefect
+from pytest_aksnet.lab.network_views import NamespaceView, PodView, PolicyView, ServicePortView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 

@@ -5,7 +5,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.lab.kernel import netlink
+from pytest_aksnet.lab.kernel import link_requests
 from pytest_aksnet.lab.kernel.conntrack import Conntrack, FlowFilter
 from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.kernel.nft import Nftables
@@ -69,7 +69,7 @@ class NodeNetwork:
         sysctl.make_router(netns_fd, ipv6=spec.dual_stack)
         if spec.kube_proxy == "iptables":
             sysctl.serve_node_ports_on_loopback(netns_fd)
-        self._routes.apply([netlink.forward_on(EXTERNAL_INDEX)])
+        self._routes.apply([link_requests.forward_on(EXTERNAL_INDEX)])
         self.wires = _network_plugin(spec, node, self._routes)
         self.wires.prepare()
 
@@ -84,12 +84,12 @@ class NodeNetwork:
             self.wires.add(pod)
         except FileExistsError:
             # The link of an earlier pod of that name, whose namespace the kernel still takes down.
-            self._routes.apply([netlink.delete_link(self.wires.link_name(pod))], ignore=GONE)
+            self._routes.apply([link_requests.delete_link(self.wires.link_name(pod))], ignore=GONE)
             self.wires.add(pod)
         self.pods[ip] = pod
         self._bend_pod(pod, NodeDefects(), self._defects)
         if self._pod_gbps is not None:
-            self._routes.apply([netlink.shape(pod.index, self._pod_gbps)])
+            self._routes.apply([link_requests.shape(pod.index, self._pod_gbps)])
 
     def remove_pod(self, ip: str) -> None:
         """Stop routing to a pod. Its wire goes with the pod's namespace."""
@@ -107,7 +107,7 @@ class NodeNetwork:
             on = not defects.forwarding_off
             sysctl.set_forwarding(self.netns_fd, on=on)
             links = (EXTERNAL_INDEX, *self.wires.links(self.pods.values()))
-            self._routes.apply([netlink.forwarding(one, on=on) for one in links], ignore=GONE)
+            self._routes.apply([link_requests.forwarding(one, on=on) for one in links], ignore=GONE)
         for pod in self.pods.values():
             self._bend_pod(pod, before, defects)
 
@@ -119,7 +119,7 @@ class NodeNetwork:
             self.wires.set_gateway_mac(pod, _NOBODYS_MAC if wrong else None)
         if after.forwarding_off:
             links = self.wires.links([pod])
-            self._routes.apply([netlink.forwarding(one, on=False) for one in links])
+            self._routes.apply([link_requests.forwarding(one, on=False) for one in links])
 
     def forget_flows(self, filters: Sequence[FlowFilter]) -> None:
         """Delete tracked connections."""
@@ -147,9 +147,9 @@ class NodeNetwork:
             return
         self._pod_gbps = gbit_per_second
         requests = [
-            netlink.unshape(pod.index)
+            link_requests.unshape(pod.index)
             if gbit_per_second is None
-            else netlink.shape(pod.index, gbit_per_second)
+            else link_requests.shape(pod.index, gbit_per_second)
             for pod in self.pods.values()
         ]
         # A link may have gone with its pod's namespace.
@@ -157,7 +157,7 @@ class NodeNetwork:
 
     def shape(self, gbit_per_second: float) -> None:
         """Limit what the node sends."""
-        self._routes.apply([netlink.shape(EXTERNAL_INDEX, gbit_per_second)])
+        self._routes.apply([link_requests.shape(EXTERNAL_INDEX, gbit_per_second)])
 
 
 def _network_plugin(spec: LabSpec, node: NodeSpec, routes: RouteSocket) -> PodWires:

@@ -9,17 +9,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 
-from pytest_aksnet.lab.contracts import (
-    NamespaceView,
-    NetworkKnobs,
-    PodView,
-    PolicyDefect,
-    PolicyView,
-)
 from pytest_aksnet.lab.network.node import NodeNetwork
 from pytest_aksnet.lab.network.policy_engines import ENGINES, EngineWays
 from pytest_aksnet.lab.network.policy_program import PolicyCompiler
 from pytest_aksnet.lab.network.tables import TableProgram
+from pytest_aksnet.lab.network_knobs import NetworkKnobs, PolicyDefect
+from pytest_aksnet.lab.network_views import NamespaceView, PodView, PolicyView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 

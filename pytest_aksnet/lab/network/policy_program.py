@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_aksnet.lab.api.selectors import matches_label_selector
-from pytest_aksnet.lab.contracts import NamespaceView, PodView, PolicyDefect, PolicyView
 from pytest_aksnet.lab.network.policy_engines import EngineWays, base_table
 from pytest_aksnet.lab.network.policy_matches import (
     Json,
@@ -22,6 +21,8 @@ from pytest_aksnet.lab.network.policy_matches import (
     port_matches,
 )
 from pytest_aksnet.lab.network.tables import Chains, TableProgram
+from pytest_aksnet.lab.network_knobs import PolicyDefect
+from pytest_aksnet.lab.network_views import NamespaceView, PodView, PolicyView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 TABLE = "network-policy"

@@ -8,11 +8,12 @@ has, it is made once for all nodes.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from pytest_aksnet.lab.contracts import EndpointView, NetworkKnobs, ProxyDefect, ServicePortView
 from pytest_aksnet.lab.network.node import NodeNetwork
 from pytest_aksnet.lab.network.proxy.node import proxy_node
 from pytest_aksnet.lab.network.proxy.rules import ProxyRules, proxy_rules
 from pytest_aksnet.lab.network.proxy.stale_flows import PortIdentity, identity, stale_udp_flows
+from pytest_aksnet.lab.network_knobs import NetworkKnobs, ProxyDefect
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 from pytest_aksnet.lab.spec import LabSpec
 
 _Services = tuple[ServicePortView, ...]

@@ -18,8 +18,8 @@ from pytest_aksnet.lab.azure.routes import (
     networks_of_site,
 )
 from pytest_aksnet.lab.azure.state import CLUSTER_NETWORK, NODE_SUBNET, POD_SUBNET, AzureState
-from pytest_aksnet.lab.kernel import netlink
-from pytest_aksnet.lab.kernel.netlink import MAIN_TABLE
+from pytest_aksnet.lab.kernel import route_requests
+from pytest_aksnet.lab.kernel.route_requests import MAIN_TABLE
 from pytest_aksnet.lab.network.ports import Port, node_mark, pod_networks
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
@@ -61,11 +61,11 @@ def rules(azure: AzureState, ports: list[Port]) -> list[bytes]:
     for version in (4, 6) if spec.dual_stack else (4,):
         # Packets without a mark need not be compared with that of every node.
         made += [
-            netlink.rule(priority=_UNMARKED, mark=0, goto=_PLAIN, version=version),
-            netlink.rule(priority=_PLAIN, version=version),
+            route_requests.rule(priority=_UNMARKED, mark=0, goto=_PLAIN, version=version),
+            route_requests.rule(priority=_PLAIN, version=version),
         ]
         made += [
-            netlink.rule(
+            route_requests.rule(
                 priority=_MARKED,
                 mark=node_mark(node),
                 table=_FIRST_NODE_TABLE + node.index,
@@ -78,13 +78,13 @@ def rules(azure: AzureState, ports: list[Port]) -> list[bytes]:
         public = spec.load_balancer_range if version == 4 else spec.load_balancer_range6
         if spec.mode == "overlay":
             made += [
-                netlink.rule(
+                route_requests.rule(
                     priority=_OVERLAY, source=source, destination=pods, table=OVERLAY_TABLE
                 )
                 for source in (nodes, pods)
             ]
         made += [
-            netlink.rule(
+            route_requests.rule(
                 priority=_HOSTS,
                 from_link=port.name,
                 table=tables[port.network, port.subnet] if port.network else _SITE_TABLE,
@@ -95,12 +95,14 @@ def rules(azure: AzureState, ports: list[Port]) -> list[bytes]:
         ]
         sources = [nodes, public, *([pods] if spec.pods_have_cidr else [])]
         made += [
-            netlink.rule(priority=_NODES, source=source, table=tables[CLUSTER_NETWORK, NODE_SUBNET])
+            route_requests.rule(
+                priority=_NODES, source=source, table=tables[CLUSTER_NETWORK, NODE_SUBNET]
+            )
             for source in sources
         ]
     if spec.mode == "pod-subnet":
         made.append(
-            netlink.rule(
+            route_requests.rule(
                 # Pods of this subnet have its routes, whatever those of the nodes' subnet are.
                 priority=_NODES,
                 source=spec.pod_subnet,
@@ -176,12 +178,12 @@ def requests(current: Routes, wanted: Routes, links: Mapping[str, int]) -> list[
         if current.get(place) == way:
             continue
         if way.port == THROW:
-            made.append(netlink.throw(place.prefix, table=place.table))
+            made.append(route_requests.throw(place.prefix, table=place.table))
         elif way.port == BLACKHOLE:
-            made.append(netlink.blackhole(place.prefix, table=place.table))
+            made.append(route_requests.blackhole(place.prefix, table=place.table))
         else:
             made.append(
-                netlink.route(
+                route_requests.route(
                     place.prefix,
                     links[way.port],
                     gateway=way.via,
@@ -191,7 +193,7 @@ def requests(current: Routes, wanted: Routes, links: Mapping[str, int]) -> list[
                 )
             )
     made += [
-        netlink.delete_route(place.prefix, table=place.table)
+        route_requests.delete_route(place.prefix, table=place.table)
         for place in current
         if place not in wanted
     ]

@@ -16,11 +16,9 @@ _ROUTER6 = {"ipv6/conf/all/forwarding": "1"}
 
 
 def set_forwarding(netns_fd: int, *, on: bool) -> None:
-    """Whether a namespace forwards, as far as /proc/sys lets that be set."""
-    with in_netns(netns_fd):
-        for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
-            with suppress(OSError), open(f"/proc/sys/net/{name}", "w") as file:
-                file.write("1" if on else "0")
+    """Whether a namespace forwards, as far as /proc/sys lets that be set (see `make_router`)."""
+    names = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+    _set(netns_fd, dict.fromkeys(names, "1" if on else "0"))
 
 
 def make_router(netns_fd: int, *, ipv6: bool = False) -> None:

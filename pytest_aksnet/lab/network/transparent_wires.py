@@ -9,8 +9,9 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable
 
-from pytest_aksnet.lab.kernel import netlink
-from pytest_aksnet.lab.kernel.netlink import LOOPBACK, RouteSocket
+from pytest_aksnet.lab.kernel import link_requests, route_requests
+from pytest_aksnet.lab.kernel.link_requests import LOOPBACK
+from pytest_aksnet.lab.kernel.netlink import RouteSocket
 from pytest_aksnet.lab.network.fabric import MTU
 from pytest_aksnet.lab.network.pod_wires import GONE, POD_INDEX, PodPlace, apply_inside
 from pytest_aksnet.lab.spec import NodeSpec
@@ -45,7 +46,7 @@ class TransparentWires:
 
     def add(self, pod: PodPlace) -> None:
         """Wire a pod. Raises OSError."""
-        wire = netlink.veth(
+        wire = link_requests.veth(
             index=pod.index,
             name=self.link_name(pod),
             mac=GATEWAY_MAC,
@@ -55,15 +56,17 @@ class TransparentWires:
             peer_netns_fd=pod.netns_fd,
             mtu=MTU,
         )
-        self._routes.apply([wire, netlink.forward_on(pod.index), *self._way(pod)])
-        inside = [netlink.link_up(LOOPBACK), netlink.link_up(POD_INDEX)]
+        self._routes.apply([wire, link_requests.forward_on(pod.index), *self._way(pod)])
+        inside = [link_requests.link_up(LOOPBACK), link_requests.link_up(POD_INDEX)]
         for ip, gateway in _families(pod):
             bits = ipaddress.ip_address(ip).max_prefixlen
             inside += [
-                netlink.address(POD_INDEX, f"{ip}/{self._prefix if bits == 32 else bits}"),
-                netlink.neighbour(POD_INDEX, gateway, GATEWAY_MAC),
-                netlink.route(f"{gateway}/{bits}", POD_INDEX),
-                netlink.route("0.0.0.0/0" if bits == 32 else "::/0", POD_INDEX, gateway=gateway),
+                route_requests.address(POD_INDEX, f"{ip}/{self._prefix if bits == 32 else bits}"),
+                route_requests.neighbour(POD_INDEX, gateway, GATEWAY_MAC),
+                route_requests.route(f"{gateway}/{bits}", POD_INDEX),
+                route_requests.route(
+                    "0.0.0.0/0" if bits == 32 else "::/0", POD_INDEX, gateway=gateway
+                ),
             ]
         apply_inside(pod, inside)
 
@@ -73,14 +76,14 @@ class TransparentWires:
 
     def set_up(self, pod: PodPlace, *, up: bool) -> None:
         """Down, the link loses its routes and neighbours; up, it gets them again."""
-        requests = self._way(pod) if up else [netlink.link_down(pod.index)]
+        requests = self._way(pod) if up else [link_requests.link_down(pod.index)]
         self._routes.apply(requests, ignore=GONE)
 
     def set_gateway_mac(self, pod: PodPlace, mac: str | None) -> None:
         """Change the static neighbours. Raises OSError."""
         gateways = [gateway for _, gateway in _families(pod)]
         apply_inside(
-            pod, [netlink.neighbour(POD_INDEX, one, mac or GATEWAY_MAC) for one in gateways]
+            pod, [route_requests.neighbour(POD_INDEX, one, mac or GATEWAY_MAC) for one in gateways]
         )
 
     def set_hairpin(self, *, on: bool) -> None:
@@ -89,20 +92,20 @@ class TransparentWires:
     def _way(self, pod: PodPlace) -> list[bytes]:
         """The link up, and what leads to the pod."""
         mac = self.pod_mac(pod)
-        requests = [netlink.link_up(pod.index)]
+        requests = [link_requests.link_up(pod.index)]
         for ip, _ in _families(pod):
             bits = ipaddress.ip_address(ip).max_prefixlen
             requests += [
-                netlink.neighbour(pod.index, ip, mac),
-                netlink.route(f"{ip}/{bits}", pod.index),
+                route_requests.neighbour(pod.index, ip, mac),
+                route_requests.route(f"{ip}/{bits}", pod.index),
             ]
         return requests
 
     def remove(self, pod: PodPlace) -> None:
         """Take the routes back."""
-        requests = [netlink.delete_route(f"{pod.ip}/32", pod.index)]
+        requests = [route_requests.delete_route(f"{pod.ip}/32", pod.index)]
         if pod.ip6 is not None:
-            requests.append(netlink.delete_route(f"{pod.ip6}/128", pod.index))
+            requests.append(route_requests.delete_route(f"{pod.ip6}/128", pod.index))
         self._routes.apply(requests, ignore=GONE)
 
 

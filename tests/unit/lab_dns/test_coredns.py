@@ -215,6 +215,7 @@ def test_a_template_makes_answers_of_names() -> None:
     assert data(replica.ask("7-8.nip.example")) == ["10.9.7.8"]
     assert replica.ask("x.nip.example").rcode == RCODE.NXDOMAIN
     assert replica.upstream.asked == ["x.nip.example"]
+    assert replica.ask("7-800.nip.example").rcode == SERVFAIL
 
 
 def test_a_rewritten_name_is_answered_under_the_name_that_was_asked() -> None:

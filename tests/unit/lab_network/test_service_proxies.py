@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from pytest_aksnet.lab.contracts import EndpointView, ProxyDefect, ServicePortView
 from pytest_aksnet.lab.layout import make_spec
 from pytest_aksnet.lab.network.proxy import names
 from pytest_aksnet.lab.network.proxy.iptables import iptables_rules
@@ -10,6 +9,8 @@ from pytest_aksnet.lab.network.proxy.nftables import nftables_program
 from pytest_aksnet.lab.network.proxy.node import ProxyNode, proxy_node
 from pytest_aksnet.lab.network.proxy.reachable import Place, reachable
 from pytest_aksnet.lab.network.proxy.stale_flows import stale_udp_flows
+from pytest_aksnet.lab.network_knobs import ProxyDefect
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 from pytest_aksnet.lab.options import LabOptions
 
 NODE = proxy_node(make_spec(LabOptions()), make_spec(LabOptions()).nodes[0])

@@ -8,22 +8,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pytest_aksnet.lab.api.journal import DELETED, Change
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import PODS
-from pytest_aksnet.lab.contracts import (
-    ExecNotStarted,
-    ExecSession,
-    KubeletRefusal,
-    Sandbox,
-)
-from pytest_aksnet.lab.controllers.events import EventRecorder
+from pytest_aksnet.lab.contracts import ExecNotStarted, ExecSession, KubeletRefusal, Sandbox
 from pytest_aksnet.lab.controllers.kubelet import processes
-from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner, PodContext
+from pytest_aksnet.lab.controllers.kubelet.container import ContainerRunner
+from pytest_aksnet.lab.controllers.kubelet.kubelet_node import KubeletNode
 from pytest_aksnet.lab.controllers.kubelet.link import NodeLink
-from pytest_aksnet.lab.controllers.kubelet.node_images import NodeImages
+from pytest_aksnet.lab.controllers.kubelet.pod_context import PodContext
 from pytest_aksnet.lab.controllers.kubelet.surroundings import Surroundings
 from pytest_aksnet.lab.controllers.kubelet.worker import PodWorker
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.sockets import tcp_socket
-from pytest_aksnet.lab.spec import NodeSpec
 
 _KUBELET_PORT = 10250
 _FORCED_GRACE_SECONDS = 1.0
@@ -32,16 +26,6 @@ _WAITING_TEXTS = {
     "ErrImagePull": "image can't be pulled",
     "ImagePullBackOff": "trying and failing to pull image",
 }
-
-
-class _Node:
-    def __init__(self, around: Surroundings, spec: NodeSpec, machine: Sandbox) -> None:
-        self.spec = spec
-        self.machine = machine
-        self.events = EventRecorder(around.store, "kubelet", spec.name)
-        self.images = NodeImages(around.store, spec.name, around.preloaded)
-        self.addresses = around.pod_addresses[spec.name]
-        self.link = NodeLink()
 
 
 class Kubelets(ControlLoop):
@@ -53,7 +37,7 @@ class Kubelets(ControlLoop):
         super().__init__(around.store)
         self._around = around
         self._nodes = {
-            spec.name: _Node(around, spec, machines[spec.name]) for spec in around.spec.nodes
+            spec.name: KubeletNode(around, spec, machines[spec.name]) for spec in around.spec.nodes
         }
         self._workers: dict[str, PodWorker] = {}
         self._by_name: dict[tuple[str, str], PodWorker] = {}
@@ -85,17 +69,7 @@ class Kubelets(ControlLoop):
             if self._by_name.get(key) is worker:
                 del self._by_name[key]
 
-        worker = PodWorker(
-            self._around,
-            node.spec,
-            node.machine,
-            node.addresses,
-            node.images,
-            node.events,
-            node.link,
-            pod,
-            gone,
-        )
+        worker = PodWorker(node, pod, gone)
         self._workers[metadata["uid"]] = worker
         self._by_name[key] = worker
         if "deletionTimestamp" in metadata:
@@ -161,19 +135,19 @@ class Kubelets(ControlLoop):
         """Start a process in a running container. Raises KubeletRefusal or ExecNotStarted."""
         runner = self._runner(namespace, pod, container)
         context = self._context(namespace, pod, runner.spec["name"])
-        if not runner.state.running or runner.group is None:
+        if not runner.state.running or runner.process.group is None:
             raise _not_found(runner.spec["name"])
         try:
             return await processes.start(
                 context.sandbox,
                 argv,
-                env=runner.env,
-                cwd=runner.cwd,
+                env=runner.process.env,
+                cwd=runner.process.cwd,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 tty=tty,
-                group=runner.group,
+                group=runner.process.group,
             )
         except OSError as error:
             code = _NOT_EXECUTABLE if isinstance(error, PermissionError) else _NOT_FOUND
@@ -182,7 +156,7 @@ class Kubelets(ControlLoop):
     async def attach(self, namespace: str, pod: str, container: str | None) -> ExecSession:
         """The output of the container's main process from now on. Raises KubeletRefusal."""
         runner = self._runner(namespace, pod, container)
-        session = await runner.attach()
+        session = await runner.process.attach()
         if session is None:
             raise _not_found(runner.spec["name"])
         return session
@@ -219,7 +193,7 @@ class Kubelets(ControlLoop):
         Raises KubeletRefusal before the first chunk.
         """
         runner = self._runner(namespace, pod, container)
-        log = runner.previous_log if previous else runner.log
+        log = runner.process.previous_log if previous else runner.process.log
         if log is None:
             raise KubeletRefusal(400, _no_log_text(runner, pod, previous=previous))
         left = limit_bytes
@@ -248,7 +222,7 @@ class Kubelets(ControlLoop):
             where = f"dial tcp {node.spec.ip}:{_KUBELET_PORT}: connect: connection refused"
             raise KubeletRefusal(500, f"error dialing backend: {where}")
         if container is None:
-            names = [runner.spec["name"] for runner in worker.containers]
+            names = [runner.spec["name"] for runner in worker.containers.main]
             annotations = worker.pod["metadata"].get("annotations") or {}
             container = annotations.get("kubectl.kubernetes.io/default-container")
             if container is None and len(names) > 1 and not any_container:
@@ -258,7 +232,7 @@ class Kubelets(ControlLoop):
                     f"[{' '.join(names)}]",
                 )
             container = container or names[0]
-        runner = worker.container(container)
+        runner = worker.containers.find(container)
         if runner is None:
             raise KubeletRefusal(400, f"container {container} is not valid for pod {pod}")
         return runner

@@ -11,10 +11,11 @@ pod. A pod that reaches itself through a Service so sees its node's address inst
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_aksnet.lab.contracts import EndpointView, ProxyDefect, ServicePortView
 from pytest_aksnet.lab.network.proxy.node import ProxyNode, seen_by
 from pytest_aksnet.lab.network.proxy.reachable import Reachable, is_external, reachable
 from pytest_aksnet.lab.network.tables import Chains, TableProgram, address_set, content_hash
+from pytest_aksnet.lab.network_knobs import ProxyDefect
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 from pytest_aksnet.lab.spec import LabSpec
 
 TABLE = "socket-lb"

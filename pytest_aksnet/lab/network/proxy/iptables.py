@@ -9,7 +9,6 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_aksnet.lab.contracts import EndpointView, ProxyDefect, ServicePortView
 from pytest_aksnet.lab.network.iptables import Tables
 from pytest_aksnet.lab.network.proxy.names import (
     endpoint_text,
@@ -19,6 +18,8 @@ from pytest_aksnet.lab.network.proxy.names import (
 )
 from pytest_aksnet.lab.network.proxy.node import ProxyNode, seen_by
 from pytest_aksnet.lab.network.proxy.reachable import is_external, reachable
+from pytest_aksnet.lab.network_knobs import ProxyDefect
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 
 _MASQUERADE = "KUBE-MARK-MASQ"
 _NODE_PORTS = "KUBE-NODEPORTS"

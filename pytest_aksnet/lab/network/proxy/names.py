@@ -4,7 +4,7 @@ import base64
 import hashlib
 from functools import lru_cache
 
-from pytest_aksnet.lab.contracts import EndpointView, ServicePortView
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 
 
 def port_name(service: ServicePortView) -> str:

@@ -8,7 +8,6 @@ only (--nodeport-addresses primary, the default of this mode).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pytest_aksnet.lab.contracts import EndpointView, ProxyDefect, ServicePortView
 from pytest_aksnet.lab.network.proxy.names import (
     nftables_endpoint_name,
     nftables_name,
@@ -17,6 +16,8 @@ from pytest_aksnet.lab.network.proxy.names import (
 from pytest_aksnet.lab.network.proxy.node import ProxyNode, seen_by
 from pytest_aksnet.lab.network.proxy.reachable import is_external, reachable
 from pytest_aksnet.lab.network.tables import TableProgram, address_set
+from pytest_aksnet.lab.network_knobs import ProxyDefect
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 
 TABLE = "kube-proxy"
 

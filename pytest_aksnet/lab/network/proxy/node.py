@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pytest_aksnet.lab.contracts import ProxyDefect, ServicePortView
 from pytest_aksnet.lab.network.proxy.reachable import Place
+from pytest_aksnet.lab.network_knobs import ProxyDefect
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 

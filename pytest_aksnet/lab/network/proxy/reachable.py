@@ -7,7 +7,7 @@ Traffic policies (KEP-2086), terminating endpoints as the fallback (KEP-1669) an
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.lab.contracts import EndpointView, ServicePortView
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.network.iptables import Tables
 from pytest_aksnet.lab.network.proxy import cilium, nftables
 from pytest_aksnet.lab.network.proxy.cilium import cilium_program
@@ -11,6 +10,7 @@ from pytest_aksnet.lab.network.proxy.iptables import iptables_rules
 from pytest_aksnet.lab.network.proxy.nftables import nftables_program
 from pytest_aksnet.lab.network.proxy.node import ProxyNode
 from pytest_aksnet.lab.network.tables import TableProgram
+from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.spec import LabSpec
 
 

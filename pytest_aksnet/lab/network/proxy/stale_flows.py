@@ -6,8 +6,8 @@ one that is gone, or none at all where there was nobody to serve it then.
 
 from collections.abc import Iterable, Iterator
 
-from pytest_aksnet.lab.contracts import ServicePortView
 from pytest_aksnet.lab.kernel.conntrack import UDP, FlowFilter
+from pytest_aksnet.lab.network_views import ServicePortView
 
 PortIdentity = tuple[str, str, str, str]
 
