@@ -7,7 +7,6 @@ import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_aksnet.lab.faults import registry
 from pytest_aksnet.lab.faults.fault import Fault, Limited
 from pytest_aksnet.lab.faults.rated import Valued
 from pytest_aksnet.lab.faults.setting import BadValue, Setting
@@ -105,6 +104,9 @@ def _kinds(spec: LabSpec) -> Mapping[str, _Kind]:
 
     def add(make: Callable[[str, float], Fault], node: str | None, setting: Setting | None) -> None:
         kinds[make(node or "", 0.0).name] = _Kind(make=make, node=node, setting=setting)
+
+    # Two dozen modules that a lab does not wait for at its start.
+    from pytest_aksnet.lab.faults import registry
 
     for of_cluster in registry.OF_THE_CLUSTER:
         add(_without_both(of_cluster), None, None)
