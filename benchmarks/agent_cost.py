@@ -1,6 +1,6 @@
 """What a probe through an agent costs, beside an exec for each, in the same run against the lab.
 
-Run: python benchmarks/agent_cost.py [EXECS]. EXECS (default 1000) is how many execs are run; the
+Run: python -m benchmarks.agent_cost [EXECS]. EXECS (default 1000) is how many execs are run; the
 lists have 1, 1,000 and 10,000 probes, and 100 streams are opened.
 """
 

@@ -2,7 +2,7 @@
 
 Bare is the library `websockets` with its own connection and no envelope: the least that one needs.
 Both take turns, so that a bad moment of the machine meets both. Then many execs at once.
-Run: PYTHONPATH=. python benchmarks/exec_cost.py [ROUNDS]
+Run: python -m benchmarks.exec_cost [ROUNDS]
 """
 
 import asyncio

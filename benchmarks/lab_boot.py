@@ -1,7 +1,7 @@
 """How fast the lab is: process start to ready, pod create to Ready, one exec round trip.
 
 Medians of several rounds, each also as a multiple of starting a plain Python in the same run, so
-that a loaded machine can be told from a slow lab. Run: python benchmarks/lab_boot.py [ROUNDS]
+that a loaded machine can be told from a slow lab. Run: python -m benchmarks.lab_boot [ROUNDS]
 """
 
 import functools

@@ -1,7 +1,7 @@
 """What the lab's network does: rates, round trips, loss, each beside what was asked for.
 
 Rates stand beside a TCP stream over this machine's loopback in the same run, because the machine's
-CPUs are what limits them. Run: python benchmarks/lab_figures.py
+CPUs are what limits them. Run: python -m benchmarks.lab_figures
 """
 
 import json

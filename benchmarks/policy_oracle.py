@@ -1,7 +1,7 @@
 """How long the NetworkPolicy oracle takes for a whole truth table, all pods to all pods.
 
 Median of several rounds of processor time.
-Run: python benchmarks/policy_oracle.py [PODS [POLICIES]]
+Run: python -m benchmarks.policy_oracle [PODS [POLICIES]]
 """
 
 import statistics

@@ -1,6 +1,6 @@
 """How long a change of Services takes to reach the service proxies of all nodes.
 
-Run: python benchmarks/service_sync.py [NODES] [SERVICES] [PROXY]; PROXY is iptables, nftables or
+Run: python -m benchmarks.service_sync [NODES] [SERVICES] [PROXY]; PROXY is iptables, nftables or
 cilium. Each Service has three endpoints. Shown are the wall time and the CPU time of this process,
 the kernel's work included.
 """

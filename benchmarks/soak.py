@@ -4,7 +4,7 @@ Runs many small checks in a quiet lab, then under each fault of the API server, 
 pods, and under all of them at random. Each outcome must be that of the quiet run, or inconclusive.
 Ends with status 1 where one was wrong.
 
-Run: PYTHONPATH=. .venv/bin/python benchmarks/soak.py [--checks 200] [--rate 0.05] [--fault NAME]
+Run: .venv/bin/python -m benchmarks.soak [--checks 200] [--rate 0.05] [--fault NAME]
 """
 
 import argparse
