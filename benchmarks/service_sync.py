@@ -53,6 +53,7 @@ def measure(nodes: int, services: int, proxy: str) -> None:
     network = LabNetwork(spec)
     for node in spec.nodes:
         network.add_machine(node.name, new_netns())
+    network.resync()
     many = [service(number, 3) for number in range(services)]
 
     def show(what: str, wanted: Sequence[ServicePortView]) -> None:

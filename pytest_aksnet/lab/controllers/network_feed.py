@@ -207,6 +207,8 @@ class PolicyFeed(ControlLoop):
             PolicyView(namespace=namespace, name=name, spec=value["spec"])
             for (namespace, name), value in sorted(self._policies.items())
         ]
+        if not policies and self._shown == (policies,):
+            return  # pods and namespaces matter to policies only
         pods = sorted(self._pods.values(), key=lambda pod: (pod.namespace, pod.name))
         namespaces = [
             NamespaceView(name=name, labels=value["metadata"].get("labels") or {})

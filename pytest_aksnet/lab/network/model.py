@@ -62,7 +62,6 @@ class LabNetwork:
         self._cloud.fabric.attach_node(spec, netns_fd)
         self._nodes[name] = NodeNetwork(self.spec, spec, netns_fd)
         self._health[name] = NodeHealth(netns_fd, dual_stack=self.spec.dual_stack)
-        self.resync()
 
     def add_pod(
         self, node: str, ip: str, netns_fd: int, ip6: str | None = None, *, name: str = ""
@@ -119,10 +118,11 @@ class LabNetwork:
         self._impairments.write(self.knobs)
 
     async def start(self) -> None:
-        """Start health servers and health probes on the running event loop.
+        """Bring the kernel in line, and start health servers and probes on the running event loop.
 
-        Nodes are added before. `close` ends them; the kernel's state stays as it is.
+        Machines are added before. `close` ends them; the kernel's state stays as it is.
         """
+        self.resync()
         for health in self._health.values():
             await health.start()
         await self._cloud.start()

@@ -59,7 +59,7 @@ class ContainerRunner:
         self._pull = ImagePull(spec, self._report)
         self._restart_policy = "Always" if self.is_sidecar else restart_policy
         self._stopping = False
-        self._probe_kill: asyncio.Task[None] | None = None
+        self._terminating: asyncio.Task[None] | None = None
 
     async def until_started(self) -> None:
         """Wait until its start is complete, startup probe included."""
@@ -178,7 +178,7 @@ class ContainerRunner:
             self._report.event(context, NORMAL, "Killing", reason)
             own = probe.get("terminationGracePeriodSeconds")
             seconds = context.grace_seconds if own is None else float(own)
-            self._probe_kill = asyncio.create_task(self.process.terminate(seconds))
+            self._terminate(seconds)
 
         def unhealthy(text: str) -> None:
             self._report.event(context, WARNING, "Unhealthy", text)
@@ -201,12 +201,16 @@ class ContainerRunner:
     async def _start_up(self, context: PodContext, hook: JsonObject, probing: Probing) -> None:
         """The postStart hook; where it fails, the container is ended."""
         if not await run_hook(hook, POST_START, context, probing.prober, self._report):
-            seconds = context.grace_seconds
-            self._probe_kill = asyncio.create_task(self.process.terminate(seconds))
+            self._terminate(context.grace_seconds)
             return
         probing.begin()
         self._report.changed()
         await probing.run()
+
+    def _terminate(self, seconds: float) -> None:
+        """Have the main process ended, with so long a grace."""
+        # Held here because the loop holds its tasks weakly.
+        self._terminating = asyncio.create_task(self.process.terminate(seconds))
 
     # -- the end ---------------------------------------------------------------------------
 
