@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NoReturn, Protocol, TypeVar
 
+from pytest_aksnet.model.api import ApiReader
 from pytest_aksnet.model.errors import (
     AksnetError,
     ConformanceFailure,
@@ -120,6 +121,7 @@ class Engine:
         *,
         pacing: Pacing | None = None,
         prober: Prober | None = None,
+        api: ApiReader | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -130,6 +132,7 @@ class Engine:
         self._executor = executor
         self.recorder = recorder
         self._prober = prober
+        self._api = api
         self._clock = clock
         self._sleep = sleep
         self._connected: set[tuple[str, str, str, int]] = set()
@@ -141,6 +144,13 @@ class Engine:
         if self._prober is None:
             raise RuntimeError("this engine was made without a prober")
         return self._prober
+
+    @property
+    def api(self) -> ApiReader:
+        """The objects of the cluster, read when asked."""
+        if self._api is None:
+            raise RuntimeError("this engine was made without a reader of the API")
+        return self._api
 
     def command_line(self, pod: PodRef, argv: Sequence[str]) -> str:
         """The kubectl command that repeats a look by hand."""
@@ -324,7 +334,7 @@ class Engine:
         if failed and diagnose is not None:
             cause = self.diagnosis(functools.partial(diagnose, look.observation))
         message = self.message(
-            run.pod,
+            seen_from(run.pod),
             one_line(look.verdict.sentence, _LONGEST_SENTENCE),
             f"{run.looks} looks in {run.elapsed():.1f} s",
             source=look.verdict.source,
@@ -336,16 +346,16 @@ class Engine:
         raise ControlFailed(message)
 
     def message(
-        self, pod: PodRef, sentence: str, looks: str, *, source: str, why: str, command_line: str
+        self, where: str, sentence: str, looks: str, *, source: str, why: str, command_line: str
     ) -> str:
         """What a check that did not pass says, in lines; `source` and `why` may be empty.
 
-        `looks` says how much was looked, `pod` from where.
+        `looks` says how much was looked, `where` from which pod or in which objects.
         """
         lines = (
             sentence,
             f"promised by: {source}" if source else "",
-            f"seen from: pod {pod.namespace}/{pod.name} on node {pod.node}, {looks}",
+            f"seen {where}, {looks}",
             why,
             f"repeat with: {command_line}",
             f"evidence: {self.recorder.location()}",
@@ -422,6 +432,11 @@ class _Run(Generic[Seen]):
         """Wait before the next look, longer each time."""
         self._engine.rest(self._pause_s)
         self._pause_s = min(2 * self._pause_s, self._engine.pacing.longest_pause_s)
+
+
+def seen_from(pod: PodRef) -> str:
+    """Where a look was made, for `Engine.message`."""
+    return f"from: pod {pod.namespace}/{pod.name} on node {pod.node}"
 
 
 def _judge_control(seen: Connection) -> Verdict:

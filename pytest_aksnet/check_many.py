@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.check import Engine
+from pytest_aksnet.check import Engine, seen_from
 from pytest_aksnet.model.errors import ControlFailed, ExecNotCompleted
 from pytest_aksnet.model.execution import Completed, Execution, NotCompleted, Reason
 from pytest_aksnet.model.observation import ProbeList
@@ -80,7 +80,7 @@ def look_at_all(
     elif batch.problem:
         why = f"the agent: {one_line(batch.problem, _LONGEST_SENTENCE)}"
     message = engine.message(
-        pod,
+        seen_from(pod),
         merged.sentence,
         f"{len(cells)} probes in {batch.duration_s:.1f} s",
         source=merged.source,

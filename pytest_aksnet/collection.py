@@ -3,6 +3,7 @@
 Loaded only when such a test is collected.
 """
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -17,7 +18,11 @@ _SEVERITIES = tuple(severity.value for severity in Severity)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckMeta:
-    """What marker and docstring say of a check. `parameters` is the bracket of its node id."""
+    """What marker and docstring say of a check. `parameters` is the bracket of its node id.
+
+    `title` is the first paragraph of the docstring; `why` and `remedy` are those that begin with
+    "Why:" and "Remedy:", empty where it has none.
+    """
 
     id: str
     title: str
@@ -25,6 +30,8 @@ class CheckMeta:
     severity: Severity
     controls: tuple[str, ...]
     parameters: str
+    why: str = ""
+    remedy: str = ""
 
     @property
     def folder(self) -> str:
@@ -53,9 +60,12 @@ def read_markers(items: Iterable[pytest.Item]) -> None:
             found.append(f"the id {check_id!r} is already that of {owners[check_id]}")
         problems.update((f"{owner}: {problem}", None) for problem in found)
         if not found:
+            said = docstring_of(getattr(item, "obj", None))
             item.stash[META_KEY] = CheckMeta(
                 id=marker.kwargs["id"],
-                title=_title(item),
+                title=said[""],
+                why=said["Why"],
+                remedy=said["Remedy"],
                 feature=marker.kwargs["feature"],
                 severity=Severity(marker.kwargs["severity"]),
                 controls=tuple(marker.kwargs.get("controls", ())),
@@ -88,11 +98,21 @@ def _problems(item: pytest.Item, marker: pytest.Mark) -> Iterable[str]:
         for need in needs:
             if need not in NAMED:
                 yield f"unknown need {need!r}; choose from {', '.join(sorted(NAMED))}"
-    if not _title(item):
+    if not docstring_of(getattr(item, "obj", None))[""]:
         yield "the docstring is missing; it is the sentence that the report prints"
 
 
-def _title(item: pytest.Item) -> str:
-    function = item.obj if isinstance(item, pytest.Function) else None
-    paragraph = (getattr(function, "__doc__", None) or "").strip().partition("\n\n")[0]
-    return " ".join(paragraph.split())
+def docstring_of(function: object) -> dict[str, str]:
+    """The paragraphs of a check's docstring, each on one line: "" is its sentence, "Why", "Remedy".
+
+    Raises nothing: what is missing is empty.
+    """
+    found = {"": "", "Why": "", "Remedy": ""}
+    for paragraph in inspect.cleandoc(getattr(function, "__doc__", None) or "").split("\n\n"):
+        text = " ".join(paragraph.split())
+        name, colon, rest = text.partition(": ")
+        if colon and name in ("Why", "Remedy"):
+            found[name] = rest
+        elif not found[""]:
+            found[""] = text
+    return found

@@ -6,12 +6,13 @@ with the option that allows it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
 from pytest_aksnet.assertions.probe_pod import ProbePod
 from pytest_aksnet.lifetime import TestScope
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import FactUnknown, SettingsError
 from pytest_aksnet.model.peers import NodePool, NodeRef, PodRef, ServiceRef
 from pytest_aksnet.model.profile import NetworkProfile
@@ -126,16 +127,20 @@ class NetshootFactory:
         host_network: bool = False,
         fresh: bool = False,
         ready: bool = True,
+        spec: Mapping[str, object] | None = None,
+        container: Mapping[str, object] | None = None,
     ) -> ProbePod:
         """A ready pod on this node, by default the first.
 
         Without labels or namespace of its own it is the pod that all such tests share on that
-        node, unless `fresh`. With `ready` False it runs and never gets ready. Raises
-        EnvironmentProblem where the pod does not start.
+        node, unless `fresh`. With `ready` False it runs and never gets ready. `spec` and
+        `container` are further fields of the pod's spec and of its container, as the API has them,
+        such as {"dnsPolicy": "Default"}. Raises EnvironmentProblem where the pod does not start.
         """
         nodes = [on if on is not None else self._scope.session.nodes[0]]
         own = fresh or not ready
-        [pod] = self._pods(nodes, labels, namespace, host_network, fresh=own, ready=ready)
+        extra = _Extra(spec=spec, container=container)
+        [pod] = self._pods(nodes, labels, namespace, host_network, extra, fresh=own, ready=ready)
         return pod
 
     def on_each(
@@ -146,9 +151,14 @@ class NetshootFactory:
         namespace: str | None = None,
         host_network: bool = False,
         fresh: bool = False,
+        spec: Mapping[str, object] | None = None,
+        container: Mapping[str, object] | None = None,
     ) -> tuple[ProbePod, ...]:
         """The same on each of these nodes, started together."""
-        return self._pods(list(nodes), labels, namespace, host_network, fresh=fresh, ready=True)
+        extra = _Extra(spec=spec, container=container)
+        return self._pods(
+            list(nodes), labels, namespace, host_network, extra, fresh=fresh, ready=True
+        )
 
     def _pods(
         self,
@@ -156,6 +166,7 @@ class NetshootFactory:
         labels: Mapping[str, str] | None,
         namespace: str | None,
         host_network: bool,
+        extra: "_Extra",
         *,
         fresh: bool,
         ready: bool,
@@ -163,13 +174,15 @@ class NetshootFactory:
         scope, pods = self._scope, self._scope.session.pods
         if host_network:
             scope.require("host-network")
-        if fresh or labels or namespace:
+        if fresh or labels or namespace or extra.spec or extra.container:
             started = pods.netshoot(
                 nodes,
                 namespace=namespace,
                 labels=labels or {},
                 host_network=host_network,
                 ready=ready,
+                spec=extra.spec,
+                container=extra.container,
             )
             for pod in started:
                 _own(scope, pod)
@@ -178,6 +191,14 @@ class NetshootFactory:
         else:
             started = pods.warm(nodes, host_network=host_network)
         return tuple(ProbePod(scope.engine, pod) for pod in started)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Extra:
+    """Further fields of a pod, which make it one of its own."""
+
+    spec: Mapping[str, object] | None = None
+    container: Mapping[str, object] | None = None
 
 
 def _own(scope: TestScope, pod: PodRef) -> None:
@@ -246,8 +267,13 @@ class ServiceFactory:
         external_name: str | None = None,
         internal_load_balancer: bool = False,
         udp: bool = False,
+        spec: Mapping[str, object] | None = None,
+        annotations: Mapping[str, str] | None = None,
     ) -> ServiceRef:
         """A Service, once its ready endpoints are exactly the ready `backends`.
+
+        `spec` has further fields of its spec, as the API has them, such as
+        {"sessionAffinity": "ClientIP"}.
 
         `backends` give namespace, target port (their reflector) and selector: the labels they
         were made with and share; several pods need such labels. A load balancer is returned once
@@ -278,7 +304,8 @@ class ServiceFactory:
             internal_load_balancer=internal_load_balancer,
             udp=udp,
             labels=session.scope.labels(),
-            annotations=session.scope.annotations(),
+            annotations={**(annotations or {}), **session.scope.annotations()},
+            spec=spec or {},
         )
         session.shared.uses(request.namespace)
         made = objects.create_service(
@@ -361,3 +388,36 @@ class NetworkPolicyFactory:
 
         self._scope.created(f"networkpolicy {namespace}/{chosen}", delete)
         return NetworkPolicyHandle(namespace=namespace, name=chosen, delete=delete)
+
+
+class ManifestFactory:
+    """Makes objects from manifests, as `kubectl create` does, for kinds without a factory."""
+
+    def __init__(self, scope: TestScope) -> None:
+        self._scope = scope
+
+    def __call__(self, manifest: Mapping[str, Any], *, namespace: str | None = None) -> Json:
+        """The object as the API server completed it; it is deleted when the test ends.
+
+        Without a name it gets one; it carries the labels of the run. Its pods, if it has any, get
+        none of them: their template is the manifest's. Kinds are those of `cluster.manifests`.
+        Raises SettingsError for other kinds, EnvironmentProblem where it is not admitted.
+        """
+        from pytest_aksnet.cluster import manifests
+
+        scope, session = self._scope, self._scope.session
+        metadata = dict(manifest.get("metadata") or {})
+        metadata.setdefault("name", session.scope.unique_name(str(manifest["kind"]).lower()))
+        metadata["labels"] = {**(metadata.get("labels") or {}), **session.scope.labels()}
+        metadata["annotations"] = {
+            **(metadata.get("annotations") or {}),
+            **session.scope.annotations(),
+        }
+        metadata["namespace"] = namespace or metadata.get("namespace") or session.scope.namespace()
+        session.shared.uses(metadata["namespace"])
+        made = manifests.create(session.cluster, {**manifest, "metadata": metadata})
+        scope.created(
+            f"{manifest['kind']} {metadata['namespace']}/{metadata['name']}",
+            lambda: manifests.delete(session.cluster, made),
+        )
+        return made

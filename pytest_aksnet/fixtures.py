@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from pytest_aksnet.factories import (
         Aks,
         IperfFactory,
+        ManifestFactory,
         NamespaceFactory,
         NetshootFactory,
         NetworkPolicyFactory,
         ServiceFactory,
     )
+    from pytest_aksnet.inventory import Inventory
     from pytest_aksnet.lifetime import TestScope
     from pytest_aksnet.model.peers import NodePool, NodeRef
     from pytest_aksnet.outcomes import CheckState
@@ -134,3 +136,19 @@ def namespace(aksnet_test: "TestScope") -> "NamespaceFactory":
     from pytest_aksnet.factories import NamespaceFactory
 
     return NamespaceFactory(aksnet_test)
+
+
+@pytest.fixture
+def manifest(aksnet_test: "TestScope") -> "ManifestFactory":
+    """A factory of objects from manifests, for kinds that have no factory of their own."""
+    from pytest_aksnet.factories import ManifestFactory
+
+    return ManifestFactory(aksnet_test)
+
+
+@pytest.fixture
+def inventory(aksnet_test: "TestScope") -> "Inventory":
+    """What the API server and Azure Resource Manager say of the network, with assertions."""
+    from pytest_aksnet.inventory import Inventory
+
+    return Inventory(aksnet_test.engine)

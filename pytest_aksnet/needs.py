@@ -155,6 +155,9 @@ FIXTURES: Mapping[str, Need] = {
         rights=_rights("services", "create", "delete")
         | _rights("endpointslices", "list", group=_SLICES)
     ),
+    # The kinds that a test makes or reads are named by its marker (NAMED, below).
+    "manifest": _NAMESPACES,
+    "inventory": _FACTS,
     "network_policy": Need(rights=_rights("networkpolicies", "create", "delete", group=_POLICIES)),
 }
 

@@ -17,6 +17,7 @@ from pytest_aksnet.model.errors import (
     ConformanceFailure,
     EnvironmentProblem,
     Inconclusive,
+    NotApplicable,
 )
 from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries
 from pytest_aksnet.phase_report import clean_report, cleaned_properties
@@ -64,6 +65,8 @@ class CheckState:
         error = excinfo.value if excinfo is not None else None
         if report.skipped and isinstance(error, _COULD_NOT_LOOK):
             _unexpect(report)
+        if isinstance(error, NotApplicable):
+            _skip(item, report, error)
         outcome, reason = _judge(report, error)
         if report.when != "teardown":
             if self.outcome is CheckOutcome.PASSED:
@@ -73,7 +76,7 @@ class CheckState:
         if report.failed and outcome in (CheckOutcome.INCONCLUSIVE, CheckOutcome.ERROR):
             vars(report)["aksnet_outcome"] = outcome.value
         if report.failed and excinfo is not None and isinstance(error, AksnetError):
-            _show_message(item, report, excinfo)
+            _show_message(item, report, excinfo, self._remedy())
         clean_report(report)
         properties = self._properties()
         kept = [(name, value) for name, value in item.user_properties if name not in properties]
@@ -118,6 +121,7 @@ class CheckState:
             id=meta.id,
             nodeid=self._nodeid,
             title=meta.title,
+            remedy=self._remedy(),
             feature=meta.feature,
             severity=meta.severity,
             controls=meta.controls,
@@ -131,6 +135,10 @@ class CheckState:
             diagnosis=evidence.diagnosis,
             warnings=(*evidence.warnings, *self._notes),
         )
+
+    def _remedy(self) -> str:
+        failed = self.outcome is CheckOutcome.FAILED
+        return self.meta.remedy if self.meta is not None and failed else ""
 
     def _reason(self, evidence: Evidence) -> str:
         reason = self.reason or "; ".join(evidence.sentences)
@@ -173,6 +181,7 @@ def _properties(record: CheckRecord, target: str) -> dict[str, str]:
         "aksnet_severity": record.severity.value,
         "aksnet_outcome": record.outcome.value,
         "aksnet_reason": record.reason,
+        "aksnet_remedy": record.remedy,
         "aksnet_warnings": "; ".join(record.warnings),
         "aksnet_retries": str(record.retries.total),
         "aksnet_evidence": record.evidence,
@@ -209,18 +218,30 @@ def _unexpect(report: pytest.TestReport) -> None:
     vars(report).pop("wasxfail", None)
 
 
+def _skip(item: pytest.Item, report: pytest.TestReport, error: NotApplicable) -> None:
+    report.outcome = "skipped"
+    path, line, _ = item.reportinfo()
+    report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {one_line(str(error), _MAX_REASON)}")
+
+
 def _first_line(text: str) -> str:
     return one_line(text.strip().partition("\n")[0])
 
 
 def _show_message(
-    item: pytest.Item, report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException]
+    item: pytest.Item,
+    report: pytest.TestReport,
+    excinfo: pytest.ExceptionInfo[BaseException],
+    remedy: str,
 ) -> None:
     """Put the message of one of our errors where pytest has a traceback into our code.
 
-    The location that stays is the line of the test.
+    `remedy` is what the check advises; it may be empty. The location that stays is the line of the
+    test.
     """
     lines = [clean(str(excinfo.value), _MAX_MESSAGE)]
+    if remedy:
+        lines.append(f"  remedy: {remedy}")
     own = [entry for entry in excinfo.traceback if str(entry.path) == str(item.path)]
     if own:
         path = os.path.relpath(item.path, item.config.invocation_params.dir)

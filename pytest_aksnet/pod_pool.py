@@ -32,10 +32,13 @@ class PodPool:
         labels: Mapping[str, str],
         host_network: bool,
         ready: bool,
+        spec: Mapping[str, object] | None = None,
+        container: Mapping[str, object] | None = None,
     ) -> tuple[PodRef, ...]:
         """New netshoot pods that run the reflector, started together.
 
-        Labels of the run cannot be overruled. Raises EnvironmentProblem.
+        `spec` and `container` are further fields of a pod's spec and of its container. Labels of
+        the run cannot be overruled. Raises EnvironmentProblem.
         """
         self._require_image()
         if namespace:
@@ -48,6 +51,8 @@ class PodPool:
                     labels=labels,
                     host_network=host_network,
                     ready=ready,
+                    spec=spec,
+                    container=container,
                 )
                 for node in nodes
             ]

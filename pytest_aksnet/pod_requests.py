@@ -32,10 +32,13 @@ class PodRequests:
         labels: Mapping[str, str] | None = None,
         host_network: bool = False,
         ready: bool = True,
+        spec: Mapping[str, object] | None = None,
+        container: Mapping[str, object] | None = None,
     ) -> ProbePodRequest:
         """A netshoot pod that runs the reflector, by default in the scope's own namespace.
 
-        Labels of the run cannot be overruled. Raises EnvironmentProblem.
+        `spec` and `container` are further fields of the pod's spec and of its container. Labels of
+        the run cannot be overruled. Raises EnvironmentProblem.
         """
         name = self.scope.unique_name("netshoot")
         ports: tuple[int, ...] = (reflector.PORT,)
@@ -55,6 +58,8 @@ class PodRequests:
             readiness=Readiness.PORT if ready else Readiness.NEVER,
             pull_secret=self.settings.image_pull_secret or "",
             tolerations=(*TOLERATIONS, *self.settings.tolerations),
+            spec=spec or {},
+            container=container or {},
         )
 
     def iperf(self, node: NodeRef, *, host_network: bool) -> ProbePodRequest:

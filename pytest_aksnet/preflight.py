@@ -5,8 +5,9 @@ Runs once per run, in whatever process that is; what it finds is plain data for 
 
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.preflight import look_ahead
-from pytest_aksnet.cluster.probe_pod_manifest import Json, ProbePodRequest, pod_manifest
+from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest, pod_manifest
 from pytest_aksnet.cluster.scope import RunScope
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.rights import Preflight, Where
 from pytest_aksnet.needs import Need
 from pytest_aksnet.options import Settings

@@ -170,7 +170,7 @@ class AksnetSession:
 
     def engine(self) -> Engine:
         """A new engine: one per test, as it remembers what the test has seen."""
-        from pytest_aksnet.cluster.view import LiveView
+        from pytest_aksnet.cluster.view import LiveApi, LiveView
 
         pacing = _LAB_PACING if self.settings.is_lab else Pacing()
         return Engine(
@@ -181,6 +181,7 @@ class AksnetSession:
             LiveView(self.cluster),
             pacing=pacing,
             prober=self.agents,
+            api=LiveApi(self.cluster),
         )
 
     @property

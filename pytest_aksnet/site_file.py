@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_aksnet.model.errors import SettingsError
 from pytest_aksnet.model.peers import Endpoint
-from pytest_aksnet.model.site import PrivateName, Site
+from pytest_aksnet.model.site import Destination, PrivateName, Site, StubDomain
 
 _KEYS = (
     "private_names",
@@ -21,7 +21,16 @@ _KEYS = (
     "egress_ips",
     "throughput_floor_gbps",
     "max_mbps",
+    "outbound",
+    "peered_vm",
+    "on_prem",
+    "dns_servers",
+    "stub_domains",
+    "reachable",
+    "unreachable",
+    "required_fqdns",
 )
+_OUTBOUND = ("internet", "none")
 _MAX_PORT = 65535
 
 
@@ -66,7 +75,50 @@ class _Reader:
                 size: self._integer(rate, f"max_mbps.{size}", lambda value: value > 0)
                 for size, rate in self._table(content.get("max_mbps", {}), "max_mbps").items()
             },
+            outbound=self._outbound(content.get("outbound", "internet")),
+            peered_vm=self._endpoint(content, "peered_vm", "VM in a peered VNet"),
+            on_prem=self._endpoint(content, "on_prem", "host on premises"),
+            dns_servers=self._addresses(content, "dns_servers", "dns_servers"),
+            stub_domains=tuple(
+                self._stub_domain(entry, f"stub_domains[{index}]")
+                for index, entry in enumerate(self._array(content, "stub_domains"))
+            ),
+            reachable=self._destinations(content, "reachable"),
+            unreachable=self._destinations(content, "unreachable"),
+            required_fqdns=(
+                self._strings(content, "required_fqdns", "required_fqdns")
+                if "required_fqdns" in content
+                else None
+            ),
         )
+
+    def _outbound(self, value: object) -> str:
+        if value not in _OUTBOUND:
+            raise self._error("outbound", f"{value!r} is not one of {', '.join(_OUTBOUND)}")
+        return str(value)
+
+    def _stub_domain(self, entry: object, where: str) -> StubDomain:
+        table = self._table(entry, where)
+        self._known(table, ("zone", "name", "addresses"), f"{where}.")
+        return StubDomain(
+            zone=self._string(table.get("zone"), f"{where}.zone"),
+            name=self._string(table.get("name"), f"{where}.name"),
+            addresses=self._addresses(table, "addresses", f"{where}.addresses"),
+        )
+
+    def _destinations(self, content: Mapping[str, object], key: str) -> tuple[Destination, ...]:
+        found = []
+        for index, entry in enumerate(self._array(content, key)):
+            where = f"{key}[{index}]"
+            table = self._table(entry, where)
+            self._known(table, ("host", "port"), f"{where}.")
+            found.append(
+                Destination(
+                    host=self._string(table.get("host"), f"{where}.host"),
+                    port=self._port(table.get("port", 443), f"{where}.port"),
+                )
+            )
+        return tuple(found)
 
     def _private_name(self, entry: object, where: str) -> PrivateName:
         table = self._table(entry, where)

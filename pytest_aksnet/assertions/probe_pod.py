@@ -1,6 +1,7 @@
 """`ProbePod`: a pod that looks, and the verbs that suites call on it.
 
-This module lists the verbs; one module per topic has them. Every verb returns its observation,
+This module lists the verbs; one module per topic has them, or gives a class of them that ProbePod
+rests on (see `looker`). Every verb returns its observation,
 raises ConformanceFailure where the network does not do what is promised, and one of the
 Inconclusive kinds where that could not be looked at. SettingsError means a wrong call.
 """
@@ -17,35 +18,25 @@ from pytest_aksnet.assertions import (
     source_address,
     throughput,
 )
+from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.assertions.target import AnyPod, To
-from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.throughput import POD_TO_HOST_SHARE
 from pytest_aksnet.model.observation import Connection, DnsAnswer, NicState, Throughput
-from pytest_aksnet.model.peers import NodeRef, PodRef, ServiceRef
+from pytest_aksnet.model.peers import NodeRef, ServiceRef
 from pytest_aksnet.model.policy import Direction
 from pytest_aksnet.model.probing import Batch
 
 
-class ProbePod:
+class ProbePod(Looker):
     """A running pod with the tools to look from it.
 
     `to` may be another ProbePod or PodRef, a Service, a node (with `port`), an Endpoint, or a
     pair `(host, port)`, which is taken for plain TCP.
     """
 
-    def __init__(self, engine: Engine, pod: PodRef) -> None:
-        self._engine = engine
-        self._pod = pod
-        engine.uses(pod)
-
     def __repr__(self) -> str:
         """Short, as it stands in test reports."""
         return f"<ProbePod {self._pod.namespace}/{self._pod.name} on {self._pod.node}>"
-
-    @property
-    def pod(self) -> PodRef:
-        """The pod that looks."""
-        return self._pod
 
     def assert_resolves(
         self,

@@ -24,7 +24,8 @@ from pytest_aksnet.cluster.marks import (
     process_of,
 )
 from pytest_aksnet.cluster.owner import has_ended, owner
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 
 DURATION_S = 40

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Mapping
 
 from pytest_aksnet.cluster.owner import owner, process_mark
-from pytest_aksnet.cluster.rest import Json
+from pytest_aksnet.model.api import Json
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "pytest-aksnet"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.probe_pod_manifest import TOLERATIONS
-from pytest_aksnet.cluster.rest import Json
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, SettingsError
 from pytest_aksnet.model.peers import NodeRef
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pytest_aksnet.cluster.connect import Cluster
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 from pytest_aksnet.model.peers import ServiceRef
 from pytest_aksnet.model.view import ServiceEndpoint
@@ -28,6 +29,7 @@ class ServiceRequest:
     """One Service that is wanted; fields mean what they mean in the API.
 
     `target_port` None is the same as `port`. Both protocols, TCP and UDP, are served with `udp`.
+    `spec` has further fields of the Service's spec, which win over what stands here.
     """
 
     namespace: str
@@ -45,6 +47,7 @@ class ServiceRequest:
     udp: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    spec: Mapping[str, object] = field(default_factory=dict)
 
 
 def service_manifest(request: ServiceRequest) -> Json:
@@ -84,7 +87,7 @@ def service_manifest(request: ServiceRequest) -> Json:
             "labels": dict(request.labels),
             "annotations": annotations,
         },
-        "spec": spec,
+        "spec": {**spec, **request.spec},
     }
 
 

@@ -6,7 +6,7 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/.
 
 from collections.abc import Iterator
 
-from pytest_aksnet.cluster.probe_pod_manifest import Json
+from pytest_aksnet.model.api import Json
 
 LEVELS = ("privileged", "baseline", "restricted")
 _BASELINE_CAPABILITIES = frozenset(

@@ -15,7 +15,8 @@ from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.pod_progress import progress
 from pytest_aksnet.cluster.pods import delete_pods, pod_ref, pods_path
 from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest, pod_manifest
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import (
     AksnetError,
     ApiRefused,

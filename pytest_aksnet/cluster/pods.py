@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from pytest_aksnet.cluster.connect import Cluster
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.peers import PodRef
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.pod_security import LEVELS, why_not_admitted
-from pytest_aksnet.cluster.rest import Json
 from pytest_aksnet.cluster.rights import review_rights
 from pytest_aksnet.cluster.scope import ENFORCE_LABEL
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 from pytest_aksnet.model.rights import Preflight, Right, Where
 

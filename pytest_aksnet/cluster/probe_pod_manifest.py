@@ -7,9 +7,8 @@ a short grace, and an end of its own if whoever started it dies.
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-Json = dict[str, Any]
+from pytest_aksnet.model.api import Json
 
 CONTAINER = "probe"
 # Taints that AKS itself puts on nodes: a system pool reserved for add-ons, and spot pools.
@@ -34,8 +33,10 @@ class ProbePodRequest:
 
     `command` gives the main process's argv for a port; it finds POD_NAME, POD_IP and NODE_NAME in
     its environment. `port` is where it listens, 0 where it does not. `host_port_choices` are
-    further ports for a host-network pod whose port is taken on its node. With `capabilities` the
-    pod runs as root with just these. `lifetime_s` is after how many seconds the pod ends by itself.
+    further ports for a host-network pod whose port is taken on its node. `spec` and `container` are
+    further fields of the pod's spec and of its container, and win over what stands here. With
+    `capabilities` the pod runs as root with just these. `lifetime_s` is after how many seconds the
+    pod ends by itself.
     """
 
     namespace: str
@@ -53,6 +54,8 @@ class ProbePodRequest:
     pull_secret: str = ""
     tolerations: tuple[Mapping[str, str], ...] = TOLERATIONS
     lifetime_s: int = 4 * 3600
+    spec: Mapping[str, object] = field(default_factory=dict)
+    container: Mapping[str, object] = field(default_factory=dict)
 
 
 def pod_manifest(request: ProbePodRequest, name: str, port: int) -> Json:
@@ -82,7 +85,7 @@ def pod_manifest(request: ProbePodRequest, name: str, port: int) -> Json:
             "labels": dict(request.labels),
             "annotations": dict(request.annotations),
         },
-        "spec": spec,
+        "spec": {**spec, **request.spec},
     }
 
 
@@ -125,7 +128,7 @@ def _container(request: ProbePodRequest, port: int) -> Json:
         container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
     elif request.readiness is Readiness.NEVER:
         container["readinessProbe"] = {"exec": {"command": ["false"]}, "periodSeconds": 10}
-    return container
+    return {**container, **request.container}
 
 
 def _security(capabilities: tuple[str, ...]) -> Json:

@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.pod_start import PodStart, Waiting
 from pytest_aksnet.cluster.pods import PARALLEL, delete_pods
-from pytest_aksnet.cluster.probe_pod_manifest import Json, ProbePodRequest, pod_manifest
+from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest, pod_manifest
 from pytest_aksnet.cluster.room import require_room
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import AksnetError, EnvironmentProblem
 from pytest_aksnet.model.peers import PodRef
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import yaml
 
 from pytest_aksnet.cluster.evidence import CILIUM_CONFIG, MASQ_CONFIG, Evidence
-from pytest_aksnet.cluster.rest import Json
+from pytest_aksnet.model.api import Json
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.marks import is_ours, selector
 from pytest_aksnet.cluster.patience import Patience
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 
 NAMESPACES = "/api/v1/namespaces"

@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Generator, Iterator, Mapping
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote
 
 import urllib3
@@ -24,10 +24,8 @@ from pytest_aksnet.cluster.access import Access
 from pytest_aksnet.cluster.http import Http
 from pytest_aksnet.cluster.problems import unreachable
 from pytest_aksnet.cluster.retries import RetryCounter
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, ApiUnreachable, EnvironmentProblem
-
-# Objects of the API are open JSON trees of the server's making; Any stands for JSON.
-Json = dict[str, Any]
 
 # Seconds of silence before a try counts as lost. A write may wait for an admission webhook, which
 # has 10 s by default and 30 s at most; a read waits for nobody.
@@ -89,6 +87,21 @@ class Rest:
             if refused.status == 404:
                 return None
             raise
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        """What is no JSON object, such as logs. Raises ApiRefused or ApiUnreachable."""
+
+        def once() -> str:
+            answer = self._http.open(
+                "GET", path, query, None, read_s=READ_TIMEOUT_S, deadline=deadline
+            )
+            try:
+                return answer.data.decode("utf-8", errors="replace")
+            except urllib3.exceptions.HTTPError as error:
+                raise unreachable(self._access, error) from error
+
+        deadline = time.monotonic() + BUDGET_S
+        return self._retrying(ATTEMPTS)(once)
 
     def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
         """Every item of a list, fetched in pages of 500.

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pytest_aksnet.cluster.connect import Cluster
-from pytest_aksnet.cluster.rest import Json
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.rights import Right, Where
 

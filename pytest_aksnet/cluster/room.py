@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.quantity import parse, show
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import EnvironmentProblem
 
 GRACE_S = 5.0

@@ -21,7 +21,8 @@ from pytest_aksnet.cluster.removal import (
     find_outside,
     namespace_thing,
 )
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"

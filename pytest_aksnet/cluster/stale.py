@@ -30,7 +30,8 @@ from pytest_aksnet.cluster.removal import (
     find_namespaces,
     find_outside,
 )
-from pytest_aksnet.cluster.rest import Json, path_of
+from pytest_aksnet.cluster.rest import path_of
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 
 CLEANUP_TIMEOUT_S = 120.0

@@ -76,7 +76,14 @@ def write_site(folder: Path, spec: LabSpec) -> Path:
         f"external_names = {_strings(external)}",
         f"egress_ips = {_strings([spec.egress_ip] if spec.egress_ip else [])}",
     ]
-    reachable = [("vnet_vm", "vm"), *([("internet", "internet")] if spec.egress_ip else [])]
+    if not spec.egress_ip:
+        lines.append('outbound = "none"')
+    servers = [host.ip for host in spec.hosts if host.role == "dns"]
+    if servers:
+        lines.append(f"dns_servers = {_strings(servers)}")
+    reachable = [("vnet_vm", "vm"), ("peered_vm", "peered-vm"), ("on_prem", "on-prem")]
+    if spec.egress_ip:
+        reachable.append(("internet", "internet"))
     for table, name in reachable:
         host = hosts[name]
         lines += ["", f"[{table}]", f"host = {_string(host.ip)}", f"port = {host.http_ports[0]}"]

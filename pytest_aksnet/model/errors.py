@@ -67,5 +67,12 @@ class FactUnknown(Inconclusive):
     """The network profile or the site file lacks a fact that the check needs; names the option."""
 
 
+class NotApplicable(AksnetError):
+    """The promise does not concern this cluster, as facts that are known say: a skip.
+
+    The message says which fact and where it was read. What is not known is FactUnknown instead.
+    """
+
+
 class ConformanceFailure(AksnetError, AssertionError):
     """The network was looked at and does not do what it promises."""

@@ -116,4 +116,16 @@ class ProbeList:
     streams: int = 1
 
 
-Observation = Connection | DnsAnswer | Throughput | NicState | ProbeList
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactSheet:
+    """What was read, not looked at with packets: objects of the API or of ARM, files of a node.
+
+    `facts` has what the judgement went by, as words for people; `source` where it was read.
+    """
+
+    what: str
+    source: str
+    facts: dict[str, str]
+
+
+Observation = Connection | DnsAnswer | Throughput | NicState | ProbeList | FactSheet

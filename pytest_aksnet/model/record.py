@@ -107,7 +107,7 @@ class CheckRecord:
     """One line of results.jsonl. `evidence` is a path relative to the report directory.
 
     `attempts` are the looks that were judged; `retries` is what these, and what the check created,
-    had to repeat on their way.
+    had to repeat on their way. `remedy` is what the check advises, of failed ones only.
     """
 
     id: str
@@ -124,6 +124,7 @@ class CheckRecord:
     observations: tuple[dict[str, object], ...] = ()
     evidence: str = ""
     diagnosis: str = ""
+    remedy: str = ""
     warnings: tuple[str, ...] = field(default=())
 
 

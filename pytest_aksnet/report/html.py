@@ -176,8 +176,10 @@ def _text_of(cell: str) -> str:
 
 
 def _asides(known: Mapping[str, str]) -> str:
-    """Warnings and retries of a check, below its reason; nothing where there are none."""
+    """Remedy, warnings and retries of a check, below its reason; nothing where there are none."""
     asides = []
+    if known.get("remedy"):
+        asides.append(f"remedy: {known['remedy']}")
     if known.get("warnings"):
         asides.append(f"warning: {known['warnings']}")
     if known.get("retries", "0") != "0":

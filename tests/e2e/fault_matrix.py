@@ -1,16 +1,25 @@
-"""Which checks each fault must fail, and the words by which the message names its cause.
+"""What a row of the fault matrix is, and which rows there are.
 
-Node faults hit the last node of the lab. `N` stands for the names of its nodes in sorted order:
-0 system, 1 and 2 user; a pair is `source..target`, as in the ids of the tests.
+Rows stand in tests/e2e/rows_TOPIC.py, each with a tuple ROWS; the runner is test_faults.py. Node
+faults hit the last node of the lab unless they name another. Nodes are numbered in the order of
+their names: 0 system, 1 and 2 user; a pair is `source..target`, as in the ids of the tests.
 """
 
+import ast
+import functools
+import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.e2e.suite_run import CHECKOUT
 
 NODES = (
     "aks-system-26541870-vmss000000",
     "aks-user-31337042-vmss000000",
     "aks-user-31337042-vmss000001",
 )
+RING = ((0, 1), (1, 2), (2, 0))
 
 
 def on(check: str, *nodes: int) -> set[str]:
@@ -23,194 +32,98 @@ def between(check: str, *pairs: tuple[int, int]) -> set[str]:
     return {f"{check}[{NODES[source]}..{NODES[target]}]" for source, target in pairs}
 
 
-RING = ((0, 1), (1, 2), (2, 0))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One fault in one mode. `names_cause` are words of which each failure must have one.
+    """One fault in one lab, and checks that it must fail.
 
-    `cannot_judge` are checks whose positive control is broken by the fault: they must be
-    inconclusive, as neither a pass nor a failure would be true.
+    `fault` is NAME[=VALUE][@NODE], or several with a space between. `settings` are those of
+    `aksnet-lab --set`. `names_cause` are words of which each failure must have one. `cannot_judge`
+    are checks that the fault makes inconclusive, as neither a pass nor a failure would be true.
+    Rows of the same fault in the same lab add up. The checks of a `quick` row are run by
+    `make test`; whole topics and all suites by `make test-thorough`.
     """
 
     fault: str
-    mode: str
     fails: set[str]
-    names_cause: tuple[str, ...] = field(default=())
+    names_cause: tuple[str, ...] = ()
+    mode: str = "overlay"
+    engine: str = "calico"
+    settings: tuple[str, ...] = ()
     cannot_judge: set[str] = field(default_factory=set)
+    quick: bool = False
+
+    @property
+    def lab(self) -> tuple[str, str, str, tuple[str, ...]]:
+        """What rows that add up have in common."""
+        return (self.fault, self.mode, self.engine, self.settings)
+
+    @property
+    def name(self) -> str:
+        """The row as an id of a test."""
+        engine = "" if self.engine == "calico" else f"-{self.engine}"
+        extra = "".join(f"-{setting}" for setting in self.settings)
+        return f"{self.mode}{engine}{extra}-{self.fault}"
 
 
-_ALL = (0, 1, 2)
-_LAST = 2
-_BOTH_MODES = ("overlay", "node-subnet")
-
-
-def _private_zone_unlinked(_mode: str) -> set[str]:
-    return on("private-link.resolves-private", *_ALL) | on("private-link.connects", *_ALL)
-
-
-def _masquerade_inside_vnet(mode: str) -> set[str]:
-    if mode == "node-subnet":
-        return on("egress.source-at-vm", *_ALL)
-    # The node of the target masquerades as well: what it forwards to a pod is not local to it.
-    return (
-        on("pod-network.same-node", *_ALL)
-        | between("pod-network.source-kept", *RING)
-        | on("traffic-policy.cluster-ip", *_ALL)
-        | between("traffic-policy.internal-local", *RING)
-        | on("traffic-policy.external-cluster", *_ALL)
-        | on("traffic-policy.external-local-source", *_ALL)
-        | between("network-policy.allow-by-pod", *RING)
-        | between("network-policy.allow-by-namespace", *RING)
+@functools.cache
+def all_rows() -> tuple[Row, ...]:
+    """The rows of all files."""
+    files = sorted(Path(__file__).parent.glob("rows_*.py"))
+    return tuple(
+        row for file in files for row in importlib.import_module(f"tests.e2e.{file.stem}").ROWS
     )
 
 
-def _policy_not_enforced(_mode: str) -> set[str]:
-    return (
-        on("network-policy.default-deny-ingress", _LAST)
-        | on("network-policy.default-deny-egress", _LAST)
-        | on("network-policy.dns-under-egress-deny", _LAST)
-        | between("network-policy.allow-by-pod", (1, _LAST))
-        | between("network-policy.allow-by-namespace", (1, _LAST))
+def added_up(rows: Iterable[Row]) -> Row:
+    """One row for several of the same fault in the same lab."""
+    together = list(rows)
+    first = together[0]
+    return Row(
+        fault=first.fault,
+        mode=first.mode,
+        engine=first.engine,
+        settings=first.settings,
+        fails=set().union(*(row.fails for row in together)),
+        cannot_judge=set().union(*(row.cannot_judge for row in together)),
     )
 
 
-def _nic_without_vf(_mode: str) -> set[str]:
-    return (
-        on("accelerated-networking.vf-present", _LAST)
-        | between("accelerated-networking.vf-used", (_LAST, 0))
-        | between("accelerated-networking.throughput-between-nodes", (1, _LAST), (_LAST, 0))
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A check of the suites as its source has it: node id of its function, folder, docstring."""
+
+    id: str
+    nodeid: str
+    topic: str
+    docstring: str
 
 
-def _kube_proxy_rules_missing(_mode: str) -> set[str]:
-    return (
-        on("dns.service-name", _LAST)
-        | on("dns.search-path", _LAST)
-        | on("dns.external-names", _LAST)
-        | on("private-link.resolves-private", _LAST)
-        | on("private-link.connects", _LAST)
-        | on("network-policy.dns-under-egress-deny", _LAST)
-        | on("traffic-policy.cluster-ip", _LAST)
-        | on("traffic-policy.hairpin", _LAST)
-        | between("traffic-policy.internal-local", (1, _LAST))
-        | on("traffic-policy.external-cluster", _LAST)
-        | on("traffic-policy.external-local-source", _LAST)
-        | on("traffic-policy.external-local-drops", _LAST)
-    )
+@functools.cache
+def suite_checks() -> dict[str, Check]:
+    """Every check of the suites by its id."""
+    found = {}
+    for source in sorted((CHECKOUT / "suites").rglob("test_*.py")):
+        for function in ast.parse(source.read_text("utf-8")).body:
+            for decorator in getattr(function, "decorator_list", ()):
+                if not isinstance(function, ast.FunctionDef) or not isinstance(decorator, ast.Call):
+                    continue
+                if ast.unparse(decorator.func) != "pytest.mark.aksnet":
+                    continue
+                [check_id] = [
+                    ast.literal_eval(keyword.value)
+                    for keyword in decorator.keywords
+                    if keyword.arg == "id"
+                ]
+                place = source.relative_to(CHECKOUT)
+                found[check_id] = Check(
+                    id=check_id,
+                    nodeid=f"{place}::{function.name}",
+                    topic=place.parts[1],
+                    docstring=ast.get_docstring(function) or "",
+                )
+    return found
 
 
-def _local_policy_loses_source(_mode: str) -> set[str]:
-    return on("traffic-policy.external-local-source", *_ALL)
-
-
-def _coredns_servfail(_mode: str) -> set[str]:
-    return (
-        {"dns.headless-service", "dns.external-name", "dns.every-replica"}
-        | on("dns.service-name", *_ALL)
-        | on("dns.search-path", *_ALL)
-        | on("dns.external-names", *_ALL)
-        | on("private-link.resolves-private", *_ALL)
-        | on("private-link.connects", *_ALL)
-        | on("network-policy.dns-under-egress-deny", *_ALL)
-    )
-
-
-_TOUCH_LAST = ((1, _LAST), (_LAST, 0))
-
-
-def _pod_route_missing(mode: str) -> set[str]:
-    # CoreDNS runs on the other two nodes.
-    fails = (
-        between("pod-network.other-node", *_TOUCH_LAST)
-        | between("pod-network.source-kept", *_TOUCH_LAST)
-        | between("pod-network.node-to-pod", (1, _LAST))
-        | on("pod-network.mesh-tcp", *_ALL)
-        | on("pod-network.mesh-udp", *_ALL)
-        | on("pod-network.path-mtu", *_ALL)
-        | on("dns.service-name", _LAST)
-        | on("dns.search-path", _LAST)
-        | on("dns.external-names", _LAST)
-        | on("private-link.resolves-private", _LAST)
-        | on("private-link.connects", _LAST)
-        | on("network-policy.default-deny-ingress", _LAST)
-        | on("network-policy.default-deny-egress", _LAST)
-        | on("network-policy.dns-under-egress-deny", _LAST)
-        | between("network-policy.allow-by-pod", *_TOUCH_LAST)
-        | between("network-policy.allow-by-namespace", *_TOUCH_LAST)
-        | on("traffic-policy.cluster-ip", _LAST)
-    )
-    if mode == "node-subnet":
-        # Pods keep their addresses towards the VNet, so answers have to find them there as well.
-        fails |= (
-            between("pod-network.pod-to-other-node", (_LAST, 0))
-            | between("egress.source-at-other-node", (_LAST, 0))
-            | on("egress.source-at-vm", _LAST)
-        )
-    return fails
-
-
-def _nsg_blocks_node_ports(_mode: str) -> set[str]:
-    pair = (1, _LAST)
-    return between("pod-network.pod-to-other-node", pair) | between(
-        "egress.source-at-other-node", pair
-    )
-
-
-def _node_drops_pod_traffic(_mode: str) -> set[str]:
-    return on("pod-network.pod-to-node", _LAST)
-
-
-def _long_packets_lost(_mode: str) -> set[str]:
-    return on("pod-network.path-mtu", *_ALL)
-
-
-def _egress_address_changed(_mode: str) -> set[str]:
-    return on("egress.source-at-internet", *_ALL) | on("egress.node-source-at-internet", *_ALL)
-
-
-def _health_check_port_dead(_mode: str) -> set[str]:
-    return between("traffic-policy.health-check-port", *_TOUCH_LAST)
-
-
-def _pod_bandwidth_capped(_mode: str) -> set[str]:
-    # Limited is what pods receive, so only the pair that sends to the node is slow.
-    return between("accelerated-networking.pod-like-host", (1, _LAST))
-
-
-_CANNOT_JUDGE = {
-    # Who does not serve can only be judged by a pod that reaches the endpoint itself.
-    "pod-route-missing": between("traffic-policy.internal-local", *_TOUCH_LAST),
-}
-
-MATRIX = tuple(
-    Row(
-        fault=fault,
-        mode=mode,
-        fails=fails(mode),
-        names_cause=words,
-        cannot_judge=_CANNOT_JUDGE.get(fault, set()),
-    )
-    for mode in _BOTH_MODES
-    for fault, fails, words in (
-        ("private-zone-unlinked", _private_zone_unlinked, ("not linked",)),
-        ("masquerade-inside-vnet", _masquerade_inside_vnet, ("masquerade", "SNAT", "drops")),
-        ("policy-not-enforced-on-node", _policy_not_enforced, ("not enforced on node",)),
-        ("nic-without-vf", _nic_without_vf, ("virtual function", "accelerated networking")),
-        ("kube-proxy-rules-missing", _kube_proxy_rules_missing, ("service proxy",)),
-        ("local-policy-loses-source", _local_policy_loses_source, ("masqueraded",)),
-        ("coredns-servfail", _coredns_servfail, ("SERVFAIL",)),
-        (
-            "pod-route-missing",
-            _pod_route_missing,
-            ("is broken", "do not answer pods on node", "the way to them"),
-        ),
-        ("nsg-blocks-node-ports", _nsg_blocks_node_ports, ("network security group",)),
-        ("node-drops-pod-traffic", _node_drops_pod_traffic, ("to its own address",)),
-        ("long-packets-lost", _long_packets_lost, ("path MTU black hole",)),
-        ("egress-address-changed", _egress_address_changed, ("egress address has changed",)),
-        ("health-check-port-dead", _health_check_port_dead, ("does not serve the port",)),
-        ("pod-bandwidth-capped", _pod_bandwidth_capped, ("the pods' interfaces",)),
-    )
-)
+def topic_of(check: str) -> str:
+    """The folder of a check, by its id with or without parameters."""
+    return suite_checks()[check.partition("[")[0]].topic

@@ -1,82 +1,102 @@
 """Every check has a fault that fails it; a fault fails exactly what it should, and says why."""
 
-import re
+from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.fault_matrix import MATRIX, Row
-from tests.e2e.suite_run import CHECKOUT, SuiteRun, run_suites
+from tests.e2e.fault_matrix import Row, added_up, all_rows, suite_checks, topic_of
+from tests.e2e.suite_run import SuiteRun, run_suites
 
-_MEASURE_BANDWIDTH = (
-    "accelerated-networking.vf-used",
-    "accelerated-networking.throughput-between-nodes",
-    "accelerated-networking.pod-like-host",
-)
 _NO_BANDWIDTH = "--aksnet-forbid=bandwidth"
-# One fault of each kind of check; a whole run of the suites each, so the others are thorough.
-_QUICK = {
-    ("overlay", "private-zone-unlinked"),
-    ("overlay", "policy-not-enforced-on-node"),
-    ("overlay", "nic-without-vf"),
-    ("overlay", "kube-proxy-rules-missing"),
-    ("overlay", "local-policy-loses-source"),
-    ("node-subnet", "masquerade-inside-vnet"),
-}
+_LABS = [
+    added_up(rows)
+    for _, rows in groupby(sorted(all_rows(), key=lambda row: row.lab), key=lambda row: row.lab)
+]
 
 
 def _measures_bandwidth(check: str) -> bool:
-    return check.startswith(_MEASURE_BANDWIDTH)
+    return check.startswith("accelerated-networking.")
 
 
 def _not_passed(run: SuiteRun) -> dict[str, str]:
-    """What did not pass, but for bandwidth checks that the run was told to leave out."""
+    """What failed or was inconclusive."""
     return {
         check: reason
         for check, reason in run.not_passed().items()
-        if not (_measures_bandwidth(check) and reason.startswith("skipped: needs bandwidth"))
+        if not reason.startswith("skipped:")
     }
 
 
-def _rows() -> list[object]:
-    return [
-        pytest.param(
-            row,
-            id=f"{row.mode}-{row.fault}",
-            marks=[] if (row.mode, row.fault) in _QUICK else [pytest.mark.thorough],
-        )
-        for row in MATRIX
-    ]
-
-
-@pytest.mark.parametrize("row", _rows())
-def test_fault_fails_exactly_what_it_should(row: Row, tmp_path: Path) -> None:
+def _run(row: Row, folder: Path, suites: Iterable[str]) -> SuiteRun:
+    lab = f"--aksnet-lab={row.mode}:{row.engine}"
+    faults = [f"--aksnet-lab-fault={fault}" for fault in row.fault.split()]
+    spec = []
+    if row.settings:
+        file = folder / "lab.toml"
+        file.write_text("".join(f"{_toml(setting)}\n" for setting in row.settings), "utf-8")
+        spec = [f"--aksnet-lab-spec={file}"]
     # Bandwidth runs take most of the time: left out where the fault has nothing to do with them.
     spared = () if any(map(_measures_bandwidth, row.fails)) else (_NO_BANDWIDTH,)
-    run = run_suites(
-        tmp_path, f"--aksnet-lab={row.mode}", f"--aksnet-lab-fault={row.fault}", *spared
+    chosen = sorted(set(suites))
+    return run_suites(folder, lab, *faults, *spec, *spared, suites=chosen, seconds=600)
+
+
+def _toml(setting: str) -> str:
+    key, _, value = setting.partition("=")
+    return (
+        f"{key} = {value}"
+        if value in ("true", "false") or value.isdigit()
+        else (f'{key} = "{value}"')
     )
-    not_passed = _not_passed(run)
-    expected = dict.fromkeys(row.fails, "failed")
-    expected |= dict.fromkeys(row.cannot_judge, "inconclusive")
-    assert expected == {check: reason.partition(":")[0] for check, reason in not_passed.items()}, (
-        run.terminal
-    )
-    for check in row.fails:
-        reason = not_passed[check]
-        assert any(word in reason for word in row.names_cause), f"{check}: {reason}"
-    for check in row.cannot_judge:
-        assert "positive control" in not_passed[check]
+
+
+def _assert_as_expected(row: Row, run: SuiteRun, topics: set[str] | None) -> None:
+    expected = dict.fromkeys(row.fails, "failed") | dict.fromkeys(row.cannot_judge, "inconclusive")
+    if topics is not None:
+        expected = {c: outcome for c, outcome in expected.items() if topic_of(c) in topics}
+    seen = {check: reason.partition(":")[0] for check, reason in _not_passed(run).items()}
+    assert expected == seen, run.terminal
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in all_rows() if row.quick])
+def test_fault_fails_the_check_and_the_message_names_it(row: Row, tmp_path: Path) -> None:
+    checks = {check.partition("[")[0] for check in row.fails | row.cannot_judge}
+    run = _run(row, tmp_path, [suite_checks()[check].nodeid for check in checks])
+    _assert_as_expected(row, run, None)
+    _assert_causes(row, run)
     assert run.exit_code == 1
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in all_rows()])
+def test_fault_fails_exactly_what_it_should_of_its_topics(row: Row, tmp_path: Path) -> None:
+    topics = {topic_of(check) for check in row.fails | row.cannot_judge}
+    run = _run(row, tmp_path, [f"suites/{topic}" for topic in topics])
+    [whole] = [lab for lab in _LABS if lab.lab == row.lab]
+    _assert_as_expected(whole, run, topics)
+    _assert_causes(row, run)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in _LABS])
+def test_fault_fails_nothing_unrelated(row: Row, tmp_path: Path) -> None:
+    _assert_as_expected(row, _run(row, tmp_path, ["suites"]), None)
+
+
+def _assert_causes(row: Row, run: SuiteRun) -> None:
+    not_passed = _not_passed(run)
+    for check in row.fails:
+        reason = not_passed[check]
+        assert not row.names_cause or any(word in reason for word in row.names_cause), (
+            f"{check}: {reason}"
+        )
+
+
 def test_every_check_of_the_suites_is_failed_by_some_fault() -> None:
-    sources = (CHECKOUT / "suites").rglob("test_*.py")
-    checks = {
-        check
-        for source in sources
-        for check in re.findall(r'\bid="([a-z.-]+)"', source.read_text("utf-8"))
-    }
-    failed_by_a_fault = {check.partition("[")[0] for row in MATRIX for check in row.fails}
+    failed_by_a_fault = {check.partition("[")[0] for row in all_rows() for check in row.fails}
+    checks = set(suite_checks())
     assert len(checks) >= 20
     assert sorted(checks - failed_by_a_fault) == []
+    assert sorted(failed_by_a_fault - checks) == []

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from pytest_aksnet.assertions.probe_pod import ProbePod
 from pytest_aksnet.check import Engine, Pacing
+from pytest_aksnet.model.api import ApiReader, Json
 from pytest_aksnet.model.execution import Completed, Execution, NotCompleted, Reason
 from pytest_aksnet.model.observation import ProbeList
 from pytest_aksnet.model.peers import Endpoint, NodeRef, PodRef, ServiceRef
@@ -187,6 +188,24 @@ class StaticView:
         return self.behind.get(service.name, ())
 
 
+@dataclass
+class StaticApi:
+    """An ApiReader over objects by their paths; lists are those whose path is a list's."""
+
+    lists: Mapping[str, list[Json]] = field(default_factory=dict)
+    objects: Mapping[str, Json] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def items(self, path: str, query: Mapping[str, str] | None = None) -> list[Json]:
+        return self.lists.get(path, [])
+
+    def get(self, path: str) -> Json | None:
+        return self.objects.get(path)
+
+    def text(self, path: str, query: Mapping[str, str] | None = None) -> str:
+        return self.texts[path]
+
+
 class World:
     """The executor, its clock, and what came of it all. The script sees pod and argv."""
 
@@ -199,6 +218,7 @@ class World:
         view: StaticView | None = None,
         pacing: Pacing | None = None,
         prober: Prober | None = None,
+        api: ApiReader | None = None,
     ) -> None:
         self.script = script
         self.time = 0.0
@@ -220,6 +240,7 @@ class World:
             view or StaticView(),
             pacing=pacing,
             prober=prober,
+            api=api,
             clock=lambda: self.time,
             sleep=self._pass_time,
         )
