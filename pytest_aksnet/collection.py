@@ -103,15 +103,16 @@ def _problems(item: pytest.Item, marker: pytest.Mark) -> Iterable[str]:
 
 
 def docstring_of(function: object) -> dict[str, str]:
-    """The paragraphs of a check's docstring, each on one line: "" is its sentence, "Why", "Remedy".
+    """The paragraphs of a check's docstring, each on one line; what is missing is empty.
 
-    Raises nothing: what is missing is empty.
+    "" is its sentence; "Why", "When" (the condition under which it runs) and "Remedy" are those
+    that begin with that word and a colon.
     """
-    found = {"": "", "Why": "", "Remedy": ""}
+    found = {"": "", "Why": "", "When": "", "Remedy": ""}
     for paragraph in inspect.cleandoc(getattr(function, "__doc__", None) or "").split("\n\n"):
         text = " ".join(paragraph.split())
         name, colon, rest = text.partition(": ")
-        if colon and name in ("Why", "Remedy"):
+        if colon and name in found:
             found[name] = rest
         elif not found[""]:
             found[""] = text

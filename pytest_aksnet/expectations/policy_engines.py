@@ -1,6 +1,7 @@
 """How AKS' policy engines depart from the API text, as data with its sources."""
 
 from pytest_aksnet.model.policy import EngineRules
+from pytest_aksnet.model.verdict import Outcome, Verdict
 
 API_TEXT = EngineRules(engine="api", document="Kubernetes docs: network-policies")
 
@@ -29,3 +30,18 @@ _ROWS = {
 def engine_rules(engine: str | None) -> EngineRules:
     """The row of an engine; the API text for one that is unknown."""
     return _ROWS.get(engine or "", API_TEXT)
+
+
+def judge_engine_present(engine: str, *, source: str) -> Verdict:
+    """Whether anything enforces NetworkPolicies; `source` is where the engine was read."""
+    absent = engine == "none"
+    return Verdict(
+        outcome=Outcome.FAIL if absent else Outcome.PASS,
+        sentence=(
+            f"no engine enforces NetworkPolicies in this cluster ({source}): the API server accepts "
+            "them, and they do nothing"
+            if absent
+            else f"policy engine {engine} enforces NetworkPolicies ({source})"
+        ),
+        source="CIS AKS Benchmark 1.8, 5.4.4; Kubernetes docs: network-policies, prerequisites",
+    )

@@ -10,6 +10,8 @@ from pytest_aksnet.factories import (
 )
 from pytest_aksnet.model.peers import NodeRef
 
+pytestmark = pytest.mark.usefixtures("policy_engine")
+
 _CONTROLS = ("CIS AKS 4.4.2", "CIS AKS 5.4.4", "MCSB NS-1")
 # Pods ask CoreDNS, or LocalDNS on their node (AKS docs: localdns-custom).
 _TO_CLUSTER_DNS = {
@@ -22,6 +24,7 @@ _TO_CLUSTER_DNS = {
     ],
     "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
 }
+_ONLY_DNS = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [_TO_CLUSTER_DNS]}
 
 
 @pytest.mark.aksnet(
@@ -36,7 +39,14 @@ def test_default_deny_ingress(
     namespace: NamespaceFactory,
     network_policy: NetworkPolicyFactory,
 ) -> None:
-    """Default deny of ingress keeps pods of other namespaces out, on every node."""
+    """Default deny of ingress keeps pods of other namespaces out, on every node.
+
+    Why: Default deny is the base of every segmentation; a node that does not enforce it lets
+    any pod in.
+
+    Remedy: look at the policy engine on the node that the message names: `kubectl get pods -n
+    kube-system -o wide`, its logs, and whether the node was left out of an update.
+    """
     locked = namespace()
     source, target = netshoot(), netshoot(on=node, namespace=locked)
     source.assert_policy_allows(target)
@@ -58,7 +68,13 @@ def test_default_deny_egress(
     namespace: NamespaceFactory,
     network_policy: NetworkPolicyFactory,
 ) -> None:
-    """Default deny of egress keeps pods in, on every node."""
+    """Default deny of egress keeps pods in, on every node.
+
+    Why: A pod that was broken into calls out; egress rules are what stops it.
+
+    Remedy: look at the policy engine on the node that the message names, and whether it
+    enforces egress at all (`az aks show --query networkProfile.networkPolicy`).
+    """
     locked = namespace()
     source, target = netshoot(on=node, namespace=locked), netshoot()
     source.assert_policy_allows(target)
@@ -82,14 +98,18 @@ def test_dns_under_egress_deny(
     network_policy: NetworkPolicyFactory,
     aks: Aks,
 ) -> None:
-    """With egress denied but for the cluster's DNS, names resolve and all else is blocked."""
+    """With egress denied but for the cluster's DNS, names resolve and all else is blocked.
+
+    Why: Egress rules that forget DNS break every application, and those that cannot name it are
+    switched off again.
+
+    Remedy: allow UDP and TCP 53 to the pods with k8s-app=kube-dns in kube-system, and to
+    169.254.10.0/24 where LocalDNS is on.
+    """
     locked = namespace()
     source, target = netshoot(on=node, namespace=locked), netshoot()
     source.assert_policy_allows(target)
-    network_policy(
-        {"podSelector": {}, "policyTypes": ["Egress"], "egress": [_TO_CLUSTER_DNS]},
-        namespace=locked,
-    )
+    network_policy(_ONLY_DNS, namespace=locked)
     source.assert_policy_blocks(target, direction="egress")
     api = aks.service("default", "kubernetes")
     source.assert_resolves(api.fqdn, to=api)
