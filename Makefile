@@ -4,13 +4,14 @@ MODE ?= overlay
 ENGINE ?= calico
 REPORTS ?= reports
 JOBS ?= 4
+WORKERS ?= 2
 VENV := .venv
 export VENV
 
 .PHONY: conformance test test-thorough check format setup clean
 
 conformance: setup  ## the suites against the embedded lab, with a report in $(REPORTS)/
-	$(VENV)/bin/pytest suites/ --aksnet-lab=$(MODE):$(ENGINE) --aksnet-report-dir=$(REPORTS)
+	$(VENV)/bin/pytest suites/ --aksnet-lab=$(MODE):$(ENGINE) --aksnet-report-dir=$(REPORTS) -n $(WORKERS)
 
 test: setup  ## the tests of the plugin and of the lab
 	$(VENV)/bin/pytest tests/ -n $(JOBS) --dist worksteal -m "not thorough"

@@ -79,3 +79,22 @@ def run_suites(
         results=json.loads(written.read_text("utf-8")),
         report_dir=report_dir,
     )
+
+
+def lab_arguments(folder: Path, mode: str, engine: str, settings: Sequence[str]) -> list[str]:
+    """The options that ask for such a lab; `settings` are KEY=VALUE as of `aksnet-lab --set`.
+
+    They are written to a file in `folder`.
+    """
+    arguments = [f"--aksnet-lab={mode}:{engine}"]
+    if settings:
+        file = folder / "lab.toml"
+        file.write_text("".join(f"{_toml(setting)}\n" for setting in settings), "utf-8")
+        arguments.append(f"--aksnet-lab-spec={file}")
+    return arguments
+
+
+def _toml(setting: str) -> str:
+    key, _, value = setting.partition("=")
+    plain = value in ("true", "false") or value.isdigit()
+    return f"{key} = {value}" if plain else f'{key} = "{value}"'

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.fault_matrix import Row, added_up, all_rows, suite_checks, topic_of
-from tests.e2e.suite_run import SuiteRun, run_suites
+from tests.e2e.suite_run import SuiteRun, lab_arguments, run_suites
 
 _NO_BANDWIDTH = "--aksnet-forbid=bandwidth"
 _LABS = [
@@ -30,26 +30,12 @@ def _not_passed(run: SuiteRun) -> dict[str, str]:
 
 
 def _run(row: Row, folder: Path, suites: Iterable[str]) -> SuiteRun:
-    lab = f"--aksnet-lab={row.mode}:{row.engine}"
+    lab = lab_arguments(folder, row.mode, row.engine, row.settings)
     faults = [f"--aksnet-lab-fault={fault}" for fault in row.fault.split()]
-    spec = []
-    if row.settings:
-        file = folder / "lab.toml"
-        file.write_text("".join(f"{_toml(setting)}\n" for setting in row.settings), "utf-8")
-        spec = [f"--aksnet-lab-spec={file}"]
     # Bandwidth runs take most of the time: left out where the fault has nothing to do with them.
     spared = () if any(map(_measures_bandwidth, row.fails)) else (_NO_BANDWIDTH,)
     chosen = sorted(set(suites))
-    return run_suites(folder, lab, *faults, *spec, *spared, suites=chosen, seconds=600)
-
-
-def _toml(setting: str) -> str:
-    key, _, value = setting.partition("=")
-    return (
-        f"{key} = {value}"
-        if value in ("true", "false") or value.isdigit()
-        else (f'{key} = "{value}"')
-    )
+    return run_suites(folder, *lab, *faults, *spared, suites=chosen, seconds=600)
 
 
 def _assert_as_expected(row: Row, run: SuiteRun, topics: set[str] | None) -> None:
