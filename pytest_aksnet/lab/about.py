@@ -21,11 +21,15 @@ FACADE = (
     "path.",
     "Machines: VM sizes, zones, disks and memory are labels and quantities; all nodes share the "
     "CPUs, the memory, the kernel and the clock of the machine that the lab runs on.",
+    "Agents of nodes: the network's DaemonSets only pause, and what kube-proxy and the kubelet "
+    "answer at their own ports is their mode, a refusal or the node's pods.",
     "Distance: there is none between regions, zones or sites, so latencies are those of one "
     "machine unless a fault adds some.",
     "Azure Resource Manager: what it says of networks, addresses, rules, routes, health, metrics "
     "and interfaces is computed from what carries the packets; what nothing in the lab stands for "
     "(power states, images, disks, upgrades) is constant, and tokens are signed with a secret.",
+    "Ingress: nginx is real; what watches the API server and writes its configuration is a small "
+    "controller of the lab, in place of ingress-nginx and of NGINX Gateway Fabric.",
     "Images: no image is pulled; containers run the programs of the machine that the lab runs on.",
 )
 

@@ -135,11 +135,19 @@ class Network(Protocol):
         ...
 
     def add_pod(
-        self, node: str, ip: str, netns_fd: int, ip6: str | None = None, *, name: str = ""
+        self,
+        node: str,
+        ip: str,
+        netns_fd: int,
+        ip6: str | None = None,
+        *,
+        name: str = "",
+        host_ports: Sequence[tuple[str, int, int]] = (),
     ) -> None:
         """Give a pod its interface and addresses on a node, and route them.
 
         `name` is "NAMESPACE.NAME", which the network plugin names the pod's link after.
+        `host_ports` are protocol (tcp, udp), port of the node and port of the pod.
         """
         ...
 

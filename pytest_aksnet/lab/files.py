@@ -2,14 +2,19 @@
 
 import base64
 import json
+import sys
 from pathlib import Path
 
 import yaml
 
+from pytest_aksnet.lab.arm.ids import API_DOMAIN, API_NAME
+from pytest_aksnet.lab.network.platform_rules import WIRE_SERVER_PORTS
 from pytest_aksnet.lab.spec import CLUSTER_NAME, LabSpec
 
 KUBECONFIG = "kubeconfig"
 SITE = "aksnet.toml"
+DNS_P99_MS = 1000  # on a machine that does much else
+_CA = "ca.pem"
 _USER = "clusterUser"
 
 
@@ -65,28 +70,81 @@ def merge_kubeconfig(source: Path, target: Path) -> str:
     return CLUSTER_NAME
 
 
-def write_site(folder: Path, spec: LabSpec) -> Path:
+def write_site(folder: Path, spec: LabSpec, *, ca_pem: bytes) -> Path:
     """Write what is true for this site: what a user of a real cluster would write by hand.
 
-    A cluster without a way out names no host on the internet: none can be reached.
+    A cluster without a way out names no host on the internet: none can be reached. `ca_pem` is the
+    authority of the lab's hosts.
     """
     hosts = {host.name: host for host in spec.hosts}
-    external = sorted(spec.public_names)
+    _write(folder / _CA, ca_pem.decode("ascii"))
     lines = [
-        f"external_names = {_strings(external)}",
-        f"egress_ips = {_strings([spec.egress_ip] if spec.egress_ip else [])}",
+        'external_names = ["example.com", "mcr.microsoft.com", "www.example.com"]',
+        f"egress_ips = {_strings([ip for ip in (spec.egress_ip, spec.egress_ip6) if ip])}",
+        f"trusted_ca = {_string(_CA)}",
+        f"imds = {_string('restricted' if spec.options.imds_restricted else 'open')}",
     ]
     if not spec.egress_ip:
         lines.append('outbound = "none"')
+    elif spec.options.egress == "firewall":
+        lines.append('outbound = "firewall"')
+    lines.append(f"as_of = {spec.stands_for}")
+    if spec.private_api is not None:
+        lines.append(f"private_api_server = {_string(spec.private_api.fqdn)}")
     servers = [host.ip for host in spec.hosts if host.role == "dns"]
     if servers:
         lines.append(f"dns_servers = {_strings(servers)}")
+    lines.append(f"dns_p99_ms = {DNS_P99_MS}")
+    lines.append(f"api_server = {_string(f'{API_NAME}.{API_DOMAIN}')}")
     reachable = [("vnet_vm", "vm"), ("peered_vm", "peered-vm"), ("on_prem", "on-prem")]
     if spec.egress_ip:
         reachable.append(("internet", "internet"))
     for table, name in reachable:
         host = hosts[name]
         lines += ["", f"[{table}]", f"host = {_string(host.ip)}", f"port = {host.http_ports[0]}"]
+    internet = hosts["internet"]
+    if spec.egress_ip:
+        lines += [
+            "",
+            "[whoami]",
+            f"server = {_string(internet.ip)}",
+            f"name = {_string(spec.whoami_name)}",
+        ]
+        if spec.egress_ip6:
+            lines += ["", "[internet6]", f"host = {_string(internet.ip6 or '')}", "port = 80"]
+    # The nodes' own rules keep pods off the wire server ("Azure/AgentBaker").
+    places = [
+        ("reachable", hosts["vm"].ip, 80),
+        *(("unreachable", spec.azure_dns_ip, port) for port in WIRE_SERVER_PORTS),
+    ]
+    if not spec.egress_ip:
+        places.append(("unreachable", internet.ip, 443))
+    for table, ip, port in places:
+        lines += ["", f"[[{table}]]", f"host = {_string(ip)}", f"port = {port}"]
+    for table, name in (("vnet_client", "vm"), ("internet_client", "runner")):
+        host = hosts[name]
+        lines += [
+            "",
+            f"[{table}]",
+            f"command = {_strings(_command_at(folder, f'host/{name}'))}",
+            f"addresses = {_strings([one for one in (host.ip, host.ip6) if one])}",
+        ]
+    lines += [
+        "",
+        "[address_plan]",
+        f"node_subnets = {_strings(_both(spec, spec.node_subnet, spec.node_subnet6))}",
+        f"vnet = {_strings(_both(spec, spec.vnet_cidr, spec.vnet_cidr6))}",
+    ]
+    if spec.mode == "pod-subnet":
+        lines.append(f"pod_subnets = {_strings([spec.pod_subnet])}")
+    if spec.stub_servers:
+        lines += [
+            "",
+            "[[stub_domains]]",
+            f"zone = {_string(spec.stub_zone)}",
+            f"name = {_string(spec.stub_host)}",
+            f"addresses = {_strings([hosts['on-prem'].ip])}",
+        ]
     for endpoint in spec.private_endpoints:
         lines += [
             "",
@@ -96,6 +154,16 @@ def write_site(folder: Path, spec: LabSpec) -> Path:
             f"addresses = {_strings([endpoint.ip])}",
         ]
     return _write(folder / SITE, "\n".join(lines) + "\n")
+
+
+def _command_at(folder: Path, place: str) -> list[str]:
+    """An argv that runs a line of shell, which is added to it, at a place of the lab."""
+    lab = [sys.executable, "-m", "pytest_aksnet.lab", "exec", "--kubeconfig"]
+    return [*lab, str(folder / KUBECONFIG), place, "--", "sh", "-c"]
+
+
+def _both(spec: LabSpec, four: str, six: str) -> list[str]:
+    return [four, six] if spec.dual_stack else [four]
 
 
 def _string(text: str) -> str:

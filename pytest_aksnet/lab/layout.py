@@ -3,9 +3,20 @@
 import ipaddress
 from collections.abc import Iterator
 
+from pytest_aksnet.lab.arm.ids import API_DOMAIN, API_NAME
 from pytest_aksnet.lab.options import SIZES, LabOptions, PoolOptions
 from pytest_aksnet.lab.spec import REGION, LabSpec, NodeSpec, OutsideHost, PrivateEndpoint
 
+# What nodes must reach ("AKS docs: outbound-rules-control-egress"); one host serves them all.
+_NEEDED_BY_AKS = (
+    "mcr.microsoft.com",
+    "mcr-0001.mcr-msedge.net",
+    "management.azure.com",
+    "login.microsoftonline.com",
+    "packages.microsoft.com",
+    "packages.aks.azure.com",
+    "acs-mirror.azureedge.net",
+)
 # What `az aks` gives by default ("AKS docs: quotas-skus-regions", "azure-cni-overlay").
 _MAX_PODS = {"overlay": 250, "node-subnet": 30, "pod-subnet": 110, "kubenet": 110}
 _FIRST_NODE_ADDRESS = 4  # Azure keeps the first four addresses of a subnet
@@ -39,7 +50,8 @@ def make_spec(options: LabOptions) -> LabSpec:
         public_names={
             "www.example.com": "203.0.113.80",
             "example.com": "203.0.113.80",
-            "mcr.microsoft.com": "203.0.113.80",
+            f"{API_NAME}.{API_DOMAIN}": _api_server(options).ip,
+            **dict.fromkeys(_NEEDED_BY_AKS, "203.0.113.80"),
         },
     )
 

@@ -27,6 +27,7 @@ from pytest_aksnet.lab.cni.files import node_files
 from pytest_aksnet.lab.container.context import BootContext
 from pytest_aksnet.lab.container.requirements import LabRefused, check_bridge_filter
 from pytest_aksnet.lab.contracts import Sandbox
+from pytest_aksnet.lab.controllers.agent_defects import AgentDefects
 from pytest_aksnet.lab.controllers.cluster import (
     API_HOST,
     create_cluster,
@@ -39,18 +40,21 @@ from pytest_aksnet.lab.controllers.kubelet.addresses import NodeAddresses
 from pytest_aksnet.lab.controllers.kubelet.agent import Kubelets
 from pytest_aksnet.lab.controllers.kubelet.heartbeat import Heartbeats
 from pytest_aksnet.lab.controllers.kubelet.naming import ResolverDefects
+from pytest_aksnet.lab.controllers.kubelet.ports import KubeletPorts
 from pytest_aksnet.lab.controllers.kubelet.surroundings import ProgramRefused, Surroundings
 from pytest_aksnet.lab.controllers.loop import ControlLoop, LoopFailed
 from pytest_aksnet.lab.controllers.network_feed import PolicyFeed, ServiceFeed
 from pytest_aksnet.lab.dns.corefile import CorefileError
 from pytest_aksnet.lab.dns.servers import DnsServers, Replica
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
+from pytest_aksnet.lab.facade.host_network import Facades, NodeViews
 from pytest_aksnet.lab.faults.fault import Fault
 from pytest_aksnet.lab.faults.naming import UnfitFault, find_fault, label
 from pytest_aksnet.lab.machines import FABRIC
 from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.network.model import LabNetwork
 from pytest_aksnet.lab.platform_servers import start_outside, start_platform
+from pytest_aksnet.lab.proxy_status import ProxyStatus
 from pytest_aksnet.lab.readiness import dns_answers, dns_pods_ready
 from pytest_aksnet.lab.sockets import tcp_listener
 from pytest_aksnet.lab.spec import LabSpec
@@ -80,6 +84,10 @@ class Lab:
         self.dns = DnsServers(spec, self.azure, partial(custom_corefile_data, self.store))
         self.resolver = ResolverDefects()
         self.facade = AcceleratedNetworking()
+        self.views = NodeViews(machines)
+        self.kubelet_ports = KubeletPorts(self.store, spec, machines)
+        self.proxy_status = ProxyStatus(spec, machines)
+        self.agent_defects = AgentDefects(self.store, spec)
         self.pod_addresses = {node.name: NodeAddresses(spec, node) for node in spec.nodes}
         self.middlebox = Middlebox(machines)
         self.machines = machines
@@ -96,7 +104,7 @@ class Lab:
         self._app: web.Application | None = None
         self._front: Front | None = None
         self._kubelets: Kubelets | None = None
-        self._records = StoreRecords(self.store)
+        self.records = StoreRecords(self.store)
         self._policies = PolicyFeed(self.store, self.network)
 
     async def run(self, faults: Sequence[Fault]) -> None:
@@ -108,6 +116,8 @@ class Lab:
             await start_platform(self.azure, self.dns, self.machines, self.network.fabric_fd)
             await start_outside(self.spec, self.machines, self._authority, self.middlebox)
             kubelets = self._kubelets = self._make_kubelets()
+            await self.kubelet_ports.start(self._authority)
+            await self.proxy_status.start()
             self._app = create_app(
                 self.store,
                 kubelets,
@@ -168,6 +178,11 @@ class Lab:
         assert self._kubelets is not None
         self._kubelets.links[node].be_late(seconds)
 
+    def set_kubelet_tunnel(self, node: str, *, up: bool) -> None:
+        """Whether the API server gets through to a node's kubelet."""
+        assert self._kubelets is not None
+        self._kubelets.links[node].tunnel = up
+
     def silence_kubelet(self, node: str) -> None:
         """A node's kubelet hears nothing and is not heard any more; its pods run on."""
         assert self._kubelets is not None
@@ -191,7 +206,7 @@ class Lab:
     def _make_kubelets(self) -> Kubelets:
         async def run_coredns(sandbox: Sandbox) -> Replica:
             try:
-                return await self.dns.start_coredns(self._records, sandbox.netns_fd)
+                return await self.dns.start_coredns(self.records, sandbox.netns_fd)
             except CorefileError as error:
                 raise ProgramRefused(f"[FATAL] {error}") from error
 
@@ -203,7 +218,7 @@ class Lab:
             issue_token=self._issue_token,
             preloaded=system_images(self.spec),
             programs={"coredns": run_coredns},
-            facade=self.facade,
+            facade=Facades(self.facade, self.views),
             addresses=self._policies,
             resolver=self.resolver,
             pod_addresses=self.pod_addresses,
@@ -218,8 +233,9 @@ class Lab:
 
     def _control_loops(self) -> list[ControlLoop]:
         return [
-            self._records,
+            self.records,
             self._policies,
+            self.agent_defects,
             ServiceFeed(self.store, self.network),
             *self.control.loops,
         ]
@@ -228,8 +244,10 @@ class Lab:
         """Serve on the machine's loopback, and to the cluster at the API server's address."""
         api_ip = next(host.ip for host in self.spec.hosts if host.name == API_HOST)
         domain = f"kubernetes.default.svc.{self.spec.cluster_domain}"
+        private = self.spec.private_api
+        names = (*_API_NAMES, domain, *((private.fqdn,) if private is not None else ()))
         tls = self._authority.server_context(
-            (*_API_NAMES, domain), ("127.0.0.1", self.spec.kubernetes_service_ip, api_ip)
+            names, ("127.0.0.1", self.spec.kubernetes_service_ip, api_ip)
         )
         inner = tcp_listener(self.machines[API_HOST].netns_fd, api_ip, 443)
         self._front = Front(app, (self._context.listeners.api, inner), tls)
@@ -256,7 +274,7 @@ class Lab:
             ca_pem=self._authority.certificate_pem,
             token=self._token,
         )
-        site = files.write_site(folder, self.spec)
+        site = files.write_site(folder, self.spec, ca_pem=self._authority.certificate_pem)
         self.announcement = {
             "kubeconfig": str(kubeconfig),
             "site": str(site),

@@ -29,24 +29,27 @@ class Middlebox:
 
     def __init__(self, machines: Mapping[str, Sandbox]) -> None:
         self._machines = machines
-        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._contexts: dict[bool, dict[str, ssl.SSLContext]] = {False: {}, True: {}}
         self._authority: Authority | None = None
         self._tables: dict[str, TableWriter] = {}
 
-    def guard(self, host: str, tls: ssl.SSLContext) -> None:
-        """A host on the internet and the context with which it serves TLS."""
-        self._contexts[host] = tls
+    def guard(self, host: str, tls: ssl.SSLContext, *, private: bool) -> None:
+        """A host and the context with which it serves TLS.
 
-    def intercept(self) -> None:
+        It is on the internet, or the private endpoint of a service with `private`.
+        """
+        self._contexts[private][host] = tls
+
+    def intercept(self, *, private: bool = False) -> None:
         """Present a certificate of its own for whatever name a client asks those hosts for."""
         if self._authority is None:
             self._authority = Authority(INSPECTOR)
-        for context in self._contexts.values():
+        for context in self._contexts[private].values():
             context.sni_callback = self._forge
 
-    def leave_alone(self) -> None:
+    def leave_alone(self, *, private: bool = False) -> None:
         """Let the hosts present their own again."""
-        for context in self._contexts.values():
+        for context in self._contexts[private].values():
             context.sni_callback = None
 
     def reset(self, host: str, *, on: bool) -> None:

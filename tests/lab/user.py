@@ -48,6 +48,7 @@ class User:
         self.apps = client.AppsV1Api(self._api)
         self.networking = client.NetworkingV1Api(self._api)
         self.discovery = client.DiscoveryV1Api(self._api)
+        self.custom = client.CustomObjectsApi(self._api)
 
     def __enter__(self) -> "User":
         self.core.create_namespace({"metadata": {"name": self.namespace}})

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pytest_aksnet.lab.api import (
     defaults,
     errors,
+    ingress_rules,
     limit_ranges,
     services,
     validation,
+    webhook_defaults,
     workload_defaults,
     workload_validation,
 )
@@ -24,9 +26,14 @@ from pytest_aksnet.lab.api.resources import (
     ENDPOINT_SLICES,
     ENDPOINTS,
     EVENTS,
+    GATEWAY_CLASSES,
+    GATEWAYS,
+    HTTP_ROUTES,
+    INGRESSES,
     JOBS,
     LEASES,
     LIMIT_RANGES,
+    MUTATING_WEBHOOKS,
     NAMESPACES,
     NETWORK_POLICIES,
     PODS,
@@ -36,6 +43,7 @@ from pytest_aksnet.lab.api.resources import (
     SECRETS,
     SERVICES,
     STATEFUL_SETS,
+    VALIDATING_WEBHOOKS,
     Resource,
 )
 from pytest_aksnet.lab.api.service_addresses import Allocator
@@ -49,9 +57,15 @@ _DEFAULTS: dict[Resource, Callable[[JsonObject], None]] = {
     ENDPOINT_SLICES: defaults.endpoint_slice,
     ENDPOINTS: defaults.endpoints,
     EVENTS: defaults.event,
+    GATEWAY_CLASSES: ingress_rules.default_gateway_class,
+    GATEWAYS: ingress_rules.default_gateway,
+    HTTP_ROUTES: ingress_rules.default_http_route,
+    INGRESSES: ingress_rules.default_ingress,
     JOBS: workload_defaults.job,
     LIMIT_RANGES: limit_ranges.default,
+    MUTATING_WEBHOOKS: webhook_defaults.mutating,
     NETWORK_POLICIES: defaults.network_policy,
+    VALIDATING_WEBHOOKS: webhook_defaults.validating,
     REPLICA_SETS: workload_defaults.replica_set,
     ROLE_BINDINGS: defaults.role_binding,
     SECRETS: defaults.secret,
@@ -95,6 +109,12 @@ class Admission:
             causes += services.validate(value, old)
         elif resource is NETWORK_POLICIES:
             causes += validation.network_policy(value)
+        elif resource is INGRESSES:
+            causes += ingress_rules.ingress(value)
+        elif resource is GATEWAYS:
+            causes += ingress_rules.gateway(value)
+        elif resource is HTTP_ROUTES:
+            causes += ingress_rules.http_route(value)
         elif resource in _WORKLOADS:
             causes += workload_validation.workload(value, old)
         elif resource is LEASES:
@@ -123,6 +143,10 @@ class Admission:
         """Reserve addresses and ports. Raises ApiError 422 where a wanted one is taken."""
         if resource is SERVICES:
             self._services.allocate(value, old)
+
+    def restrict_services(self, cidr: str) -> None:
+        """Give new Services cluster IPs of this range only."""
+        self._services.restrict(cidr)
 
     def release(self, resource: Resource, value: JsonObject) -> None:
         """Give back what an object had reserved."""

@@ -82,11 +82,13 @@ def verb_of(request: web.Request, target: Target) -> str:
     return "watch" if request.query.get("watch") in ("1", "true") else "list"
 
 
-def require_path(user: User, path: str) -> None:
+def require_path(store: Store, user: User, path: str) -> None:
     """Raise ApiError 403 where the user may not read a path outside the resources."""
     if user.is_admin or path.rstrip("/").startswith(_OPEN_TO_ALL):
         return
     if user is not ANONYMOUS and path.startswith(_OPEN_TO_AUTHENTICATED):
+        return
+    if allowed_path(store, user, path):
         return
     message = f'forbidden: User "{user.name}" cannot get path "{path}"'
     raise errors.NotAuthorized(message, {})
@@ -153,6 +155,22 @@ def allowed(
             ):
                 return _reason(user, binding, role)
     return ""
+
+
+def allowed_path(store: Store, user: User, path: str) -> str:
+    """Why RBAC lets a user get a path outside the resources; empty where it does not."""
+    for binding, role, rules in _grants(store, user, ""):
+        for rule in rules:
+            paths = rule.get("nonResourceURLs") or []
+            if _has(rule, "verbs", "get") and any(_matches(pattern, path) for pattern in paths):
+                return _reason(user, binding, role)
+    return ""
+
+
+def _matches(pattern: str, path: str) -> bool:
+    if pattern.endswith("*"):
+        return path.startswith(pattern.removesuffix("*"))
+    return path == pattern
 
 
 def rules_of(store: Store, user: User, namespace: str) -> list[JsonObject]:

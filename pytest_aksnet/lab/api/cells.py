@@ -59,6 +59,16 @@ def at(path: str, default: object = _NONE) -> Cell:
     return cell
 
 
+def joined(path: str) -> Cell:
+    """A cell of the entries of a list at a path, with commas."""
+
+    def cell(value: JsonObject) -> object:
+        found = get_path(value, path)
+        return ",".join(map(str, found)) if isinstance(found, list) else _NONE
+
+    return cell
+
+
 def object_name(value: JsonObject) -> object:
     """The name of an object."""
     return value["metadata"]["name"]

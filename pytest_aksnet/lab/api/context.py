@@ -9,6 +9,7 @@ import time
 
 from aiohttp import web
 
+from pytest_aksnet.lab.api.metrics import Metrics
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import SERVICE_ACCOUNTS
 from pytest_aksnet.lab.api.store import Store
@@ -53,6 +54,7 @@ class ApiContext:
     tokens: dict[str, User]
     watches: Watches = dataclasses.field(default_factory=Watches)
     trouble: Trouble = dataclasses.field(default_factory=Trouble)
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
     own_connections: set[asyncio.BaseTransport] = dataclasses.field(default_factory=set)
     _bound: dict[str, "_Bound"] = dataclasses.field(default_factory=dict)
 

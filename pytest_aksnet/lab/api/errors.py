@@ -166,6 +166,15 @@ def invalid(kind: str, group: str, name: str, causes: list[Cause]) -> ApiError:
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, details=details)
 
 
+def internal(message: str) -> ApiError:
+    """500: the API server itself could not do it."""
+    text = f"Internal error occurred: {message}"
+    causes = [{"message": message}]
+    return ApiError(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", text, details={"causes": causes}
+    )
+
+
 def expired(version: int, oldest: int) -> ApiError:
     """410: a watch wants to start before the oldest change that is still remembered."""
     return ApiError(HTTPStatus.GONE, "Expired", f"too old resource version: {version} ({oldest})")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -19,6 +20,13 @@ _CHECK_SECONDS = 1.0  # how soon a silent log whose client has gone is given up
 
 async def _next(chunks: AsyncIterator[bytes]) -> bytes | None:
     return await anext(chunks, None)
+
+
+def _refused(refusal: KubeletRefusal) -> errors.ApiError:
+    """What the API server makes of it: a dial that failed is its own error, without a reason."""
+    if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return errors.ApiError(refusal.status, "", refusal.text)
+    return errors.bad_request(refusal.text)
 
 
 async def serve(context: ApiContext, request: web.Request, target: Target) -> web.StreamResponse:
@@ -42,8 +50,8 @@ async def serve(context: ApiContext, request: web.Request, target: Target) -> we
     pending = asyncio.create_task(_next(chunks))
     try:
         await asyncio.wait({pending}, timeout=_PATIENCE_SECONDS)
-        if pending.done() and isinstance(pending.exception(), KubeletRefusal):
-            raise errors.bad_request(str(pending.exception()))
+        if pending.done() and isinstance(refusal := pending.exception(), KubeletRefusal):
+            raise _refused(refusal)
         response = web.StreamResponse()
         response.headers["Content-Type"] = "text/plain"
         response.enable_chunked_encoding()

@@ -209,6 +209,81 @@ NETWORK_POLICIES = Resource(
     short_names=("netpol",),
     counts_generation=True,
 )
+INGRESSES = Resource(
+    group="networking.k8s.io",
+    version="v1",
+    plural="ingresses",
+    kind="Ingress",
+    short_names=("ing",),
+    subresources=("status",),
+    counts_generation=True,
+)
+INGRESS_CLASSES = Resource(
+    group="networking.k8s.io",
+    version="v1",
+    plural="ingressclasses",
+    kind="IngressClass",
+    namespaced=False,
+    counts_generation=True,
+)
+# Gateway API: custom resources, which AKS installs with its managed gateways.
+GATEWAY_CLASSES = Resource(
+    group="gateway.networking.k8s.io",
+    version="v1",
+    plural="gatewayclasses",
+    kind="GatewayClass",
+    namespaced=False,
+    short_names=("gc",),
+    categories=("gateway-api",),
+    subresources=("status",),
+    counts_generation=True,
+)
+GATEWAYS = Resource(
+    group="gateway.networking.k8s.io",
+    version="v1",
+    plural="gateways",
+    kind="Gateway",
+    short_names=("gtw",),
+    categories=("gateway-api",),
+    subresources=("status",),
+    counts_generation=True,
+)
+HTTP_ROUTES = Resource(
+    group="gateway.networking.k8s.io",
+    version="v1",
+    plural="httproutes",
+    kind="HTTPRoute",
+    categories=("gateway-api",),
+    subresources=("status",),
+    counts_generation=True,
+)
+SERVICE_CIDRS = Resource(
+    group="networking.k8s.io",
+    version="v1",
+    plural="servicecidrs",
+    kind="ServiceCIDR",
+    namespaced=False,
+    subresources=("status",),
+)
+# Objects only: the lab calls nobody's webhook.
+MUTATING_WEBHOOKS = Resource(
+    group="admissionregistration.k8s.io",
+    version="v1",
+    plural="mutatingwebhookconfigurations",
+    kind="MutatingWebhookConfiguration",
+    namespaced=False,
+    categories=("api-extensions",),
+    counts_generation=True,
+)
+VALIDATING_WEBHOOKS = Resource(
+    group="admissionregistration.k8s.io",
+    version="v1",
+    plural="validatingwebhookconfigurations",
+    kind="ValidatingWebhookConfiguration",
+    namespaced=False,
+    categories=("api-extensions",),
+    counts_generation=True,
+)
 ENDPOINT_SLICES = Resource(
     group="discovery.k8s.io",
     version="v1",
@@ -289,6 +364,8 @@ RESOURCES: tuple[Resource, ...] = (
     SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,
+    MUTATING_WEBHOOKS,
+    VALIDATING_WEBHOOKS,
     CONTROLLER_REVISIONS,
     DAEMON_SETS,
     DEPLOYMENTS,
@@ -302,10 +379,16 @@ RESOURCES: tuple[Resource, ...] = (
     LEASES,
     ENDPOINT_SLICES,
     EVENTS_V1,
+    INGRESS_CLASSES,
+    INGRESSES,
     NETWORK_POLICIES,
+    SERVICE_CIDRS,
     POD_DISRUPTION_BUDGETS,
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     ROLE_BINDINGS,
     ROLES,
+    GATEWAY_CLASSES,
+    GATEWAYS,
+    HTTP_ROUTES,
 )

@@ -45,6 +45,10 @@ def review(store: Store, user: User, resource: Resource, value: JsonObject) -> J
 def _access(store: Store, user: User, spec: JsonObject) -> JsonObject:
     if user.is_admin:
         return {"allowed": True}
+    path = (spec.get("nonResourceAttributes") or {}).get("path", "")
+    if path:
+        why = authorization.allowed_path(store, user, path)
+        return {"allowed": True, "reason": why} if why else {"allowed": False}
     wanted = spec.get("resourceAttributes") or {}
     resource = wanted.get("resource", "")
     if wanted.get("subresource"):

@@ -103,7 +103,7 @@ def _guard(context: ApiContext) -> Middleware:
             user = authorization.authenticate(context, request)
             request[USER] = user
             if not request.path.startswith(("/api/v1/", "/apis/")):
-                authorization.require_path(user, request.path)
+                authorization.require_path(context.store, user, request.path)
             exchange.require_acceptable(request)
             return await handler(request)
         except errors.ApiError as error:
@@ -150,7 +150,9 @@ def _page(context: ApiContext, request: web.Request, path: str) -> web.Response:
     if path in _HEALTH:
         return exchange.plain(_health(request, path.strip("/")), status=200)
     if path == "/version":
-        return exchange.answer(discovery.version_info(context.spec.kubernetes_version))
+        return exchange.answer(discovery.version_info(_version(context)))
+    if path == "/metrics":
+        return exchange.plain(context.metrics.text(context.trouble.deprecated), status=200)
     if path in ("/api", "/apis") and aggregated.is_wanted(request):
         return aggregated.answer(request, named=path == "/apis")
     if path == "/api":
@@ -168,6 +170,10 @@ def _page(context: ApiContext, request: web.Request, path: str) -> web.Response:
     raise PageNotFound
 
 
+def _version(context: ApiContext) -> str:
+    return context.trouble.version or context.spec.kubernetes_version
+
+
 def _health(request: web.Request, name: str) -> str:
     if "verbose" not in request.query:
         return "ok"
@@ -180,6 +186,7 @@ async def _resource(
 ) -> web.StreamResponse:
     verb = authorization.verb_of(request, target)
     authorization.require(context.store, request[USER], verb, target)
+    context.metrics.count(verb, target.resource)
     if target.subresource:
         return await _subresource(context, request, target, verb)
     if verb not in target.resource.verbs or (bool(target.name) and verb == "create"):

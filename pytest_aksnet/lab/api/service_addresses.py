@@ -16,6 +16,7 @@ from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.api.services import PROTOCOLS, has_health_check
 
 _NODE_PORTS = range(30000, 32768)
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _FAMILY = {4: ip_families.IPV4, 6: ip_families.IPV6}
 
 
@@ -38,6 +39,11 @@ class Allocator:
             if old is not None:
                 self._take(old)
             raise
+
+    def restrict(self, cidr: str) -> None:
+        """Allocate addresses of this range from now on; what is allocated stays."""
+        network = ipaddress.ip_network(cidr)
+        self._networks[_FAMILY[network.version]] = network
 
     def release(self, value: JsonObject) -> None:
         """Take back what a Service has."""
@@ -113,10 +119,19 @@ class Allocator:
         network = self._networks[family]
         size = network.num_addresses
         reserved = min(max(16, size // 16), 256)
+        if size <= 2 * reserved:
+            return self._any_free_address(network)
         while True:
             address = str(network[random.randrange(reserved, size - 1)])
             if address not in self._addresses:
                 return address
+
+    def _any_free_address(self, network: _Network) -> str:
+        """Of a small range, which has no part for addresses that are asked for by number."""
+        free = [str(ip) for ip in network.hosts() if str(ip) not in self._addresses]
+        if not free:
+            raise errors.internal("failed to allocate a serviceIP: range is full")
+        return random.choice(free)
 
     def _free_port(self) -> int:
         while True:

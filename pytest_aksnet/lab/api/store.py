@@ -253,6 +253,10 @@ class Store:
             return clone(self._commit(resource, marked, current).value)
         return marked
 
+    def restrict_services(self, cidr: str) -> None:
+        """Give new Services cluster IPs of this range only."""
+        self._admission.restrict_services(cidr)
+
     # -- inside ----------------------------------------------------------------------------
 
     def _write_quotas(self, charged: Iterable[JsonObject]) -> None:

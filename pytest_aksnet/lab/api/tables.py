@@ -5,7 +5,7 @@ Columns and cells as in the printers of the API server.
 
 import dataclasses
 
-from pytest_aksnet.lab.api import cells, job_cells, pod_cells
+from pytest_aksnet.lab.api import cells, ingress_cells, job_cells, pod_cells
 from pytest_aksnet.lab.api.objects import JsonObject, get_path
 from pytest_aksnet.lab.api.resources import (
     CONFIG_MAPS,
@@ -17,8 +17,14 @@ from pytest_aksnet.lab.api.resources import (
     ENDPOINTS,
     EVENTS,
     EVENTS_V1,
+    GATEWAY_CLASSES,
+    GATEWAYS,
+    HTTP_ROUTES,
+    INGRESS_CLASSES,
+    INGRESSES,
     JOBS,
     LEASES,
+    MUTATING_WEBHOOKS,
     NAMESPACES,
     NETWORK_POLICIES,
     NODES,
@@ -29,8 +35,10 @@ from pytest_aksnet.lab.api.resources import (
     ROLE_BINDINGS,
     SECRETS,
     SERVICE_ACCOUNTS,
+    SERVICE_CIDRS,
     SERVICES,
     STATEFUL_SETS,
+    VALIDATING_WEBHOOKS,
     Resource,
 )
 
@@ -187,6 +195,41 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
         ),
         _AGE,
     ),
+    SERVICE_CIDRS: (
+        _NAME,
+        Column("CIDRs", cells.joined("spec.cidrs")),
+        _AGE,
+    ),
+    MUTATING_WEBHOOKS: (_NAME, Column("Webhooks", cells.count_of("webhooks"), "integer"), _AGE),
+    VALIDATING_WEBHOOKS: (_NAME, Column("Webhooks", cells.count_of("webhooks"), "integer"), _AGE),
+    INGRESSES: (
+        _NAME,
+        Column("Class", cells.at("spec.ingressClassName", "<none>")),
+        Column("Hosts", ingress_cells.hosts),
+        Column("Address", ingress_cells.addresses),
+        Column("Ports", ingress_cells.ports),
+        _AGE,
+    ),
+    INGRESS_CLASSES: (
+        _NAME,
+        Column("Controller", cells.at("spec.controller")),
+        Column("Parameters", ingress_cells.parameters),
+        _AGE,
+    ),
+    GATEWAY_CLASSES: (
+        _NAME,
+        Column("Controller", cells.at("spec.controllerName")),
+        Column("Accepted", ingress_cells.condition("Accepted")),
+        _AGE,
+    ),
+    GATEWAYS: (
+        _NAME,
+        Column("Class", cells.at("spec.gatewayClassName")),
+        Column("Address", ingress_cells.gateway_addresses),
+        Column("Programmed", ingress_cells.condition("Programmed")),
+        _AGE,
+    ),
+    HTTP_ROUTES: (_NAME, Column("Hostnames", ingress_cells.hostnames), _AGE),
     RESOURCE_QUOTAS: (
         _NAME,
         Column("Request", cells.quota(limits=False)),

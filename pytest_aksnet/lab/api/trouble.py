@@ -15,6 +15,8 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from pytest_aksnet.lab.api.metrics import Deprecated
+
 _log = logging.getLogger(__name__)
 _SEED_BITS = 32
 _BURST_LENGTHS = (1, 2, 3, 4)
@@ -66,12 +68,16 @@ class Disturbable(Protocol):
 class Trouble:
     """The troubles of one API server. `seed` repeats the dice, as far as clients repeat the calls.
 
-    Values of one kind that several faults set do not add up: the greatest counts.
+    Values of one kind that several faults set do not add up: the greatest counts. `deprecated` are
+    APIs that somebody asks beside what is asked here, `version` what /version says, "" for the
+    lab's own.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = secrets.randbits(_SEED_BITS) if seed is None else seed
         self.random = random.Random(self.seed)
+        self.deprecated: set[Deprecated] = set()
+        self.version = ""
         self._values: dict[Kind, dict[str, float]] = {kind: {} for kind in Kind}
         self._repeating: dict[tuple[Kind, str], asyncio.Task[None]] = {}
         self._open: set[Disturbable] = set()

@@ -18,14 +18,12 @@ from pytest_aksnet.lab.arm.documents import (
     without_nothing,
 )
 from pytest_aksnet.lab.arm.endpoints import (
-    API_DOMAIN,
-    API_NAME,
     CLUSTER_ID,
     CLUSTERS,
     private_api_server,
 )
 from pytest_aksnet.lab.arm.identities import TENANT
-from pytest_aksnet.lab.arm.ids import guid
+from pytest_aksnet.lab.arm.ids import API_DOMAIN, API_NAME, guid
 from pytest_aksnet.lab.arm.kinds import Provider
 from pytest_aksnet.lab.arm.network_addresses import address_id
 from pytest_aksnet.lab.arm.network_vnets import subnet_id

@@ -1,13 +1,12 @@
 """The private endpoints that ARM shows: those of the state, and that of a private API server."""
 
-from pytest_aksnet.lab.arm.ids import guid, resource_id
+from pytest_aksnet.lab.arm.ids import API_DOMAIN, API_NAME, resource_id
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.azure.resources import PrivateEndpoint
 from pytest_aksnet.lab.azure.state import ENDPOINT_SUBNET
 from pytest_aksnet.lab.spec import (
     CLUSTER_NAME,
     NODE_RESOURCE_GROUP,
-    REGION,
     RESOURCE_GROUP,
     LabSpec,
     OutsideHost,
@@ -16,8 +15,6 @@ from pytest_aksnet.lab.spec import (
 API_SERVER = "api-server"
 CLUSTERS = "Microsoft.ContainerService/managedClusters"
 CLUSTER_ID = resource_id(RESOURCE_GROUP, CLUSTERS, CLUSTER_NAME)
-API_DOMAIN = f"hcp.{REGION}.azmk8s.io"
-API_NAME = f"{CLUSTER_NAME}-{guid('api server')[:8]}"
 
 
 def private_api_server(spec: LabSpec) -> OutsideHost | None:

@@ -2,7 +2,7 @@
 
 import uuid
 
-from pytest_aksnet.lab.spec import SUBSCRIPTION
+from pytest_aksnet.lab.spec import CLUSTER_NAME, REGION, SUBSCRIPTION
 
 _NAMESPACE = uuid.UUID(SUBSCRIPTION)
 
@@ -27,6 +27,11 @@ def resource_id(group: str, kind: str, *names: str) -> str:
 def guid(text: str) -> str:
     """A GUID that is always the same for the same text."""
     return str(uuid.uuid5(_NAMESPACE, text))
+
+
+API_DOMAIN = f"hcp.{REGION}.azmk8s.io"
+API_NAME = f"{CLUSTER_NAME}-{guid('api server')[:8]}"
+"""The API server's name is NAME.DOMAIN."""
 
 
 def same(one: str, other: str) -> bool:

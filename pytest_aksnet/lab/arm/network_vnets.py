@@ -146,11 +146,12 @@ def _usages(world: World, parent: Document) -> Iterable[Document]:
         used = {one.ip for one in held if one.network == network.name and one.subnet == subnet.name}
         used |= delegated_addresses(world, network.name, subnet.name)
         known = subnet.name != GATEWAY_SUBNET
+        full = subnet.name in world.azure.full_subnets
         yield {
             "id": subnet_id(network, subnet.name),
             "name": {"value": "SubnetSpace", "localizedValue": "Subnet size and usage"},
             "unit": "Count",
-            "currentValue": float(len(used)) if known else -1.0,
+            "currentValue": float(size - _RESERVED if full else len(used)) if known else -1.0,
             "limit": float(size - _RESERVED) if known else -1.0,
         }
 

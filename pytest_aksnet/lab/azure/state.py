@@ -1,7 +1,7 @@
 """The Azure resources of a lab, all in one place, and who hears of changes."""
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pytest_aksnet.lab.azure.resources import (
     NatGateway,
@@ -42,11 +42,12 @@ FIREWALL_ROUTE = "to-firewall"
 class AzureState:
     """All resources by kind and name. Whoever changes one calls `changed` afterwards.
 
-    `revision` counts the changes.
+    `revision` counts the changes. `full_subnets` are names of subnets without a free address.
     """
 
     def __init__(self, spec: LabSpec) -> None:
         self.spec = spec
+        self.full_subnets: set[str] = set()
         self.networks = {network.name: network for network in _networks(spec)}
         self.security_groups = {
             SECURITY_GROUP: SecurityGroup(name=SECURITY_GROUP, resource_group=NODE_RESOURCE_GROUP)
@@ -89,21 +90,7 @@ class AzureState:
             )
             for one in spec.private_endpoints
         }
-        self.private_zones = {
-            one.zone: PrivateZone(
-                name=one.zone,
-                resource_group=RESOURCE_GROUP,
-                records=[
-                    RecordSet(
-                        name=one.privatelink_fqdn.removesuffix(f".{one.zone}"),
-                        kind="A",
-                        values=[one.ip],
-                    )
-                ],
-                links=[ZoneLink(name=f"to-{CLUSTER_NETWORK}", network=CLUSTER_NETWORK)],
-            )
-            for one in spec.private_endpoints
-        }
+        self.private_zones = {zone.name: zone for zone in _private_zones(spec)}
         self.revision = 0
         self._listeners: list[Callable[[], None]] = []
 
@@ -245,3 +232,18 @@ def _public_addresses(spec: LabSpec) -> list[PublicAddress]:
             )
         ]
     return []
+
+
+def _private_zones(spec: LabSpec) -> Iterator[PrivateZone]:
+    """Those of private endpoints, and that of a private API server, which AKS makes itself."""
+    groups = [(one, RESOURCE_GROUP) for one in spec.private_endpoints]
+    if spec.private_api is not None:
+        groups.append((spec.private_api, NODE_RESOURCE_GROUP))
+    for endpoint, group in groups:
+        name = endpoint.privatelink_fqdn.removesuffix(f".{endpoint.zone}")
+        yield PrivateZone(
+            name=endpoint.zone,
+            resource_group=group,
+            records=[RecordSet(name=name, kind="A", values=[endpoint.ip])],
+            links=[ZoneLink(name=f"to-{CLUSTER_NETWORK}", network=CLUSTER_NETWORK)],
+        )

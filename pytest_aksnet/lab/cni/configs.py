@@ -58,6 +58,12 @@ def conflist(spec: LabSpec, node: NodeSpec) -> tuple[str, str]:
     return name, _text("0.3.0", "azure", plugin, _PORT_MAP)
 
 
+def leftover() -> tuple[str, str]:
+    """The file of another plugin, whose name comes before those of all modes."""
+    plugin = {"type": "bridge", "bridge": "cni0", "ipam": {"type": "host-local"}}
+    return "01-leftover.conflist", _text("0.3.1", "leftover", plugin)
+
+
 def _kubenet(node: NodeSpec) -> str:
     cidrs = [cidr for cidr in (node.pod_cidr, node.pod_cidr6) if cidr]
     bridge = {

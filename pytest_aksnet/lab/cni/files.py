@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from pytest_aksnet.lab.cni import log, state
-from pytest_aksnet.lab.cni.configs import DIRECTORY, conflist
+from pytest_aksnet.lab.cni.configs import DIRECTORY, conflist, leftover
 from pytest_aksnet.lab.cni.endpoints import Endpoint
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.kubelet import images, processes
@@ -24,6 +24,7 @@ _PAUSE_SECONDS = 0.05
 _FIRST_PROCESS = 11_000
 _MOST_LOG_LINES = 600  # of some 35 pods; what is older has been rotated away
 _FILE_MODE = 0o644
+_LEAKED = "00000000-0000-0000-0000-000000000000"
 _HOST_LOCAL = "/var/lib/cni/networks/kubenet"
 
 
@@ -46,6 +47,7 @@ class NodeFiles:
         self._writing: asyncio.Task[None] | None = None
         self._again = False
         self._has_config = True
+        self._has_leftover = False
 
     def begin(self) -> None:
         """Write the files for the first time, soon. Needs a running event loop."""
@@ -90,6 +92,29 @@ class NodeFiles:
         self._addresses.set_ready(present)
         await self.write()
 
+    async def set_leftover_config(self, present: bool) -> None:
+        """Have another plugin's configuration beside it, or not; pods get their network as ever."""
+        self._has_leftover = present
+        await self.write()
+
+    async def set_leaked(self, leaked: bool) -> None:
+        """Have the last free address held for a pod that is gone, or not."""
+        if not leaked:
+            self._endpoints.pop(_LEAKED, None)
+        elif _LEAKED not in self._endpoints:
+            self._endpoints[_LEAKED] = Endpoint(
+                namespace="default",
+                pod="gone",
+                uid=_LEAKED,
+                sandbox_id="0" * 64,
+                netns=f"cni-{_LEAKED}",
+                ips=(list(self._addresses.free)[-1],),
+                link="azv00000000000",
+                mac="aa:aa:aa:00:00:02",
+                created=_now(),
+            )
+        await self.write()
+
     async def write(self) -> None:
         """Write what has changed now. Raises OSError."""
         wanted = self._contents()
@@ -131,6 +156,9 @@ class NodeFiles:
         spec, now = self._spec, _now()
         name, text = conflist(spec, self._node)
         found = {f"{DIRECTORY}/{name}": text} if self._has_config else {}
+        if self._has_leftover:
+            other, content = leftover()
+            found[f"{DIRECTORY}/{other}"] = content
         endpoints = list(self._endpoints.values())
         if spec.engine == "cilium":
             return found

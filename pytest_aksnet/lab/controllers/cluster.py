@@ -4,9 +4,9 @@ Nodes, system namespaces, the API server's Service, and cluster DNS; `node_agent
 on nodes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.objects import JsonObject, timestamp
 from pytest_aksnet.lab.api.resources import (
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -15,11 +15,13 @@ from pytest_aksnet.lab.api.resources import (
     NAMESPACES,
     NODES,
     SERVICE_ACCOUNTS,
+    SERVICE_CIDRS,
     SERVICES,
 )
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.controllers import node_agents
 from pytest_aksnet.lab.controllers.endpoint_slices import SERVICE_NAME_LABEL
+from pytest_aksnet.lab.controllers.ingress_operator import create_classes
 from pytest_aksnet.lab.controllers.kubelet.images import resolve
 from pytest_aksnet.lab.controllers.kubelet.node_images import listed
 from pytest_aksnet.lab.controllers.nodes import node_object
@@ -27,8 +29,10 @@ from pytest_aksnet.lab.dns.aks_corefile import COREFILE
 from pytest_aksnet.lab.spec import LabSpec
 
 API_HOST = "api-server"
+SERVICE_CIDR = "kubernetes"
 COREDNS_REPLICAS = 2
 CUSTOM_COREFILE = ("kube-system", "coredns-custom")
+STUB_KEY = "corp.server"
 _REGISTRY = "mcr.microsoft.com"
 _COREDNS_IMAGE = f"{_REGISTRY}/oss/v2/kubernetes/coredns:v1.12.1-7"
 _PAUSE_IMAGE = f"{_REGISTRY}/oss/v2/kubernetes/pause:3.6"
@@ -48,14 +52,35 @@ def create_cluster(store: Store, spec: LabSpec) -> None:
     images = listed(map(resolve, system_images(spec)))
     for node in spec.nodes:
         store.create(NODES, node_object(spec, node, images))
+    _create_service_cidr(store, spec)
     _create_api_service(store, spec)
     _create_dns(store, spec)
     node_agents.create_agents(store, spec)
+    if spec.options.ingress == "nginx":
+        create_classes(store)
 
 
 def system_images(spec: LabSpec) -> tuple[str, ...]:
     """References of the images that all nodes have from the start: AKS puts them on its disks."""
     return (_PAUSE_IMAGE, _COREDNS_IMAGE, *node_agents.images(spec))
+
+
+def _create_service_cidr(store: Store, spec: LabSpec) -> None:
+    cidrs = [spec.service_cidr, *([spec.service_cidr6] if spec.dual_stack else [])]
+    metadata = {"name": SERVICE_CIDR, "finalizers": ["networking.k8s.io/service-cidr-finalizer"]}
+    store.create(SERVICE_CIDRS, {"metadata": metadata, "spec": {"cidrs": cidrs}})
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+        "lastTransitionTime": timestamp(),
+    }
+
+    def change(value: JsonObject) -> None:
+        value["status"] = {"conditions": [ready]}
+
+    store.mutate(SERVICE_CIDRS, SERVICE_CIDR, change=change, subresource="status")
 
 
 def _create_api_service(store: Store, spec: LabSpec) -> None:
@@ -103,7 +128,8 @@ def _create_dns(store: Store, spec: LabSpec) -> None:
         {"metadata": {"name": "coredns", "labels": _RECONCILED}, "data": {"Corefile": COREFILE}},
         _SYSTEM,
     )
-    store.create(CONFIG_MAPS, custom_corefile({}), _SYSTEM)
+    stub = {STUB_KEY: stub_corefile(spec, spec.stub_servers)} if spec.stub_servers else {}
+    store.create(CONFIG_MAPS, custom_corefile(stub), _SYSTEM)
     labels = {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"}
     store.create(
         SERVICES,
@@ -167,6 +193,12 @@ def custom_corefile_data(store: Store) -> dict[str, str]:
     namespace, name = CUSTOM_COREFILE
     found = store.find(CONFIG_MAPS, name, namespace)
     return dict((found or {}).get("data") or {})
+
+
+def stub_corefile(spec: LabSpec, servers: Sequence[str]) -> str:
+    """The server block by which CoreDNS asks these servers about the site's own zone."""
+    lines = ("errors", "cache 30", f"forward . {' '.join(servers)}")
+    return f"{spec.stub_zone}:53 {{\n    " + "\n    ".join(lines) + "\n}\n"
 
 
 def custom_corefile(data: Mapping[str, str]) -> JsonObject:

@@ -7,6 +7,7 @@ from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.controllers.disruption import DisruptionController
 from pytest_aksnet.lab.controllers.endpoints import EndpointsController
 from pytest_aksnet.lab.controllers.garbage import GarbageCollector
+from pytest_aksnet.lab.controllers.ingress_operator import IngressOperator
 from pytest_aksnet.lab.controllers.load_balancers import LoadBalancerController
 from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.controllers.namespaces import NamespaceController
@@ -28,12 +29,14 @@ class ControlPlane:
 
     def __init__(self, store: Store, spec: LabSpec, ca_pem: str) -> None:
         self.scheduler = Scheduler(store)
+        self.ingress = IngressOperator(store)
         self.endpoints = EndpointsController(store, spec)
+        self.load_balancers = LoadBalancerController(store, spec)
         self.loops: tuple[ControlLoop, ...] = (
             NamespaceController(store, ca_pem),
             self.scheduler,
             self.endpoints,
-            LoadBalancerController(store, spec),
+            self.load_balancers,
             DeploymentController(store),
             ReplicaSetController(store),
             StatefulSetController(store),
@@ -47,4 +50,5 @@ class ControlPlane:
             CronJobController(store),
             NodeLifecycle(store),
             TaintEviction(store),
+            *([self.ingress] if spec.options.ingress == "nginx" else []),
         )

@@ -32,6 +32,8 @@ class EndpointsController(ControlLoop):
         self._services: dict[_Key, JsonObject] = {}
         self._pods: dict[_Key, JsonObject] = {}
         self._withheld = False
+        self._keeps_ready = False
+        self._were_ready: set[str] = set()
 
     def handle(self, changes: Sequence[Change]) -> None:
         """Write what the changed Services, and the Services of the changed pods, need."""
@@ -61,6 +63,14 @@ class EndpointsController(ControlLoop):
         """Whether Services outside kube-system get endpoints no more, whatever their pods are."""
         if withheld != self._withheld:
             self._withheld = withheld
+            for key in sorted(self._services):
+                self._write(key)
+
+    def keep_ready(self, kept: bool) -> None:
+        """Whether pods stay ready endpoints that stop being ready, until they end."""
+        if kept != self._keeps_ready:
+            self._keeps_ready = kept
+            self._were_ready.clear()
             for key in sorted(self._services):
                 self._write(key)
 
@@ -148,7 +158,7 @@ class EndpointsController(ControlLoop):
 
     def _endpoint(self, service: JsonObject, pod: JsonObject, ip: str) -> JsonObject:
         terminating = "deletionTimestamp" in pod["metadata"]
-        serving = is_ready(pod)
+        serving = self._is_ready(pod)
         publish = bool(service["spec"].get("publishNotReadyAddresses"))
         endpoint: JsonObject = {
             "addresses": [ip],
@@ -170,6 +180,12 @@ class EndpointsController(ControlLoop):
             endpoint["hints"] = hints
         return endpoint
 
+    def _is_ready(self, pod: JsonObject) -> bool:
+        ready, uid = is_ready(pod), str(pod["metadata"]["uid"])
+        if self._keeps_ready and ready:
+            self._were_ready.add(uid)
+        return ready or uid in self._were_ready
+
     # -- Endpoints -------------------------------------------------------------------------
 
     def _write_endpoints(
@@ -188,7 +204,7 @@ class EndpointsController(ControlLoop):
             if slices.is_named_host_of(pod, service):
                 address["hostname"] = pod["spec"]["hostname"]
             address |= {"nodeName": pod["spec"]["nodeName"], "targetRef": slices.reference(pod)}
-            ready = publish or is_ready(pod)
+            ready = publish or self._is_ready(pod)
             field = "addresses" if ready else "notReadyAddresses"
             groups.setdefault(ports, {}).setdefault(field, []).append(address)
         subsets = []

@@ -7,10 +7,11 @@ free.
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from enum import Enum, auto
 
 from pytest_aksnet.lab.api.errors import ApiError
 from pytest_aksnet.lab.api.ip_families import IPV4, IPV6, family_of
-from pytest_aksnet.lab.api.journal import DELETED, Change
+from pytest_aksnet.lab.api.journal import DELETED, MODIFIED, Change
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.api.store import Store
@@ -20,6 +21,14 @@ from pytest_aksnet.lab.spec import LabSpec
 
 _ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-"
 _FINALIZER = "service.kubernetes.io/load-balancer-cleanup"
+
+
+class ServiceControllerDefect(Enum):
+    """What the cloud provider may get wrong."""
+
+    INTERNAL_IGNORED = auto()
+    ADDRESS_MOVES = auto()
+    NO_CLEANUP = auto()
 
 
 class LoadBalancerController(ControlLoop):
@@ -36,6 +45,16 @@ class LoadBalancerController(ControlLoop):
             self._public[IPV6] = _hosts(spec.load_balancer_range6)
             self._internal[IPV6] = _hosts(spec.internal_lb_range6)
         self._taken: dict[str, str] = {}  # address -> uid of its Service
+        self._specs: dict[str, JsonObject] = {}  # by the uid of its Service
+        self._defects: set[ServiceControllerDefect] = set()
+
+    def have_defect(self, defect: ServiceControllerDefect, *, on: bool) -> None:
+        """Get something wrong from now on, or do it right again and catch up."""
+        if on:
+            self._defects.add(defect)
+            return
+        self._defects.discard(defect)
+        self.handle([Change(MODIFIED, revision) for revision in self.store.revisions(SERVICES)])
 
     def handle(self, changes: Sequence[Change]) -> None:
         """Give, keep or take back addresses."""
@@ -45,6 +64,7 @@ class LoadBalancerController(ControlLoop):
             try:
                 if change.kind == DELETED:
                     self._free(uid)
+                    self._specs.pop(uid, None)
                 elif _wants_address(service):
                     self._ensure(service)
                 else:
@@ -57,6 +77,7 @@ class LoadBalancerController(ControlLoop):
         families = service["spec"]["ipFamilies"]
         addresses = [one for family in families if (one := self._address_for(service, family))]
         self._free(service["metadata"]["uid"])
+        self._specs[service["metadata"]["uid"]] = service["spec"]
         if len(addresses) < len(families):
             return
         self._taken |= dict.fromkeys(addresses, service["metadata"]["uid"])
@@ -84,6 +105,8 @@ class LoadBalancerController(ControlLoop):
         uid = service["metadata"]["uid"]
         annotations = service["metadata"].get("annotations") or {}
         internal = annotations.get(f"{_ANNOTATION}internal", "").lower() == "true"
+        if ServiceControllerDefect.INTERNAL_IGNORED in self._defects:
+            internal = False
         pool = (self._internal if internal else self._public)[family]
         wanted = annotations.get(f"{_ANNOTATION}{family.lower()}")
         stated = service["spec"].get("loadBalancerIP")
@@ -91,6 +114,8 @@ class LoadBalancerController(ControlLoop):
             wanted = stated
         candidates = (wanted,) if wanted else pool
         mine = [address for address, owner in self._taken.items() if owner == uid]
+        if ServiceControllerDefect.ADDRESS_MOVES in self._defects and self._is_changed(service):
+            candidates = tuple(one for one in candidates if one not in mine)
         for address in mine:
             if address in candidates:
                 return address
@@ -102,7 +127,13 @@ class LoadBalancerController(ControlLoop):
         self._events.record(service, WARNING, "SyncLoadBalancerFailed", text)
         return None
 
+    def _is_changed(self, service: JsonObject) -> bool:
+        known = self._specs.get(service["metadata"]["uid"])
+        return known is not None and known != service["spec"]
+
     def _release(self, service: JsonObject) -> None:
+        if ServiceControllerDefect.NO_CLEANUP in self._defects:
+            return
         self._free(service["metadata"]["uid"])
 
         def clear(value: JsonObject) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dnslib import QTYPE
 
+from pytest_aksnet.lab.azure.resources import PrivateZone, RecordSet
 from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.dns.azure import AzureDns
 from pytest_aksnet.lab.dns.cluster_zone import ClusterZone
@@ -17,6 +18,7 @@ from pytest_aksnet.lab.dns.coredns import RESOLV_CONF, CoreDns
 from pytest_aksnet.lab.dns.defects import DefectiveResolver
 from pytest_aksnet.lab.dns.forward import ATTEMPT_SECONDS, TOTAL_SECONDS, Forwarder
 from pytest_aksnet.lab.dns.message import Answer, Question, Resolver, is_below
+from pytest_aksnet.lab.dns.private_zone import zone_answer
 from pytest_aksnet.lab.dns.records import ClusterRecords
 from pytest_aksnet.lab.dns.server import DnsServer
 from pytest_aksnet.lab.kernel.nft import Nftables
@@ -62,6 +64,20 @@ class ForwardingResolver:
     def _place(self, name: str) -> Resolver:
         fitting = [zone for zone in self.zones if is_below(name, zone)]
         return self.zones[max(fitting, key=len)] if fitting else self._default
+
+
+class OwnZone:
+    """The zone of the site that the VNet's DNS servers have themselves: one machine on premises."""
+
+    def __init__(self, spec: LabSpec) -> None:
+        own = next(host.ip for host in spec.hosts if host.name == "on-prem")
+        name = spec.stub_host.removesuffix(f".{spec.stub_zone}")
+        record = RecordSet(name=name, kind="A", values=[own], ttl=300)
+        self._zone = PrivateZone(name=spec.stub_zone, resource_group="", records=[record])
+
+    async def resolve(self, question: Question) -> Answer:
+        """What the zone says."""
+        return zone_answer(self._zone, question)
 
 
 class Replica:
@@ -228,6 +244,7 @@ async def start_azure_dns(spec: LabSpec, azure: AzureDns, netns_fd: int) -> DnsS
 async def start_custom_dns(spec: LabSpec, netns_fd: int) -> CustomServer:
     """A DNS server of the VNet, which forwards to Azure DNS. Raises OSError."""
     forwarding = ForwardingResolver(Forwarder([spec.azure_dns_ip], netns_fd))
+    forwarding.zones[spec.stub_zone] = OwnZone(spec)
     resolver = DefectiveResolver(forwarding)
     server = DnsServer(resolver)
     await server.start(netns_fd)

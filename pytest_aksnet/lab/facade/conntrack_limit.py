@@ -1,8 +1,8 @@
 """What /proc/sys/net/netfilter/nf_conntrack_max of a node shows: a FACADE.
 
 The kernel's own value holds for the whole machine and cannot be set in a namespace. A file is
-mounted over it, in the node itself; its pods have mounts of their own and see the kernel's. The
-count beside it, nf_conntrack_count, is the node's own and real.
+mounted over it, in the node and in its host-network pods; other pods see the kernel's. The count
+beside it, nf_conntrack_count, is the node's own and real.
 """
 
 import os

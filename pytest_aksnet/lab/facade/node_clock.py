@@ -1,8 +1,8 @@
 """What `date` says on a node whose clock is wrong: a FACADE.
 
 The kernel has one real-time clock for the whole machine; time namespaces have only the monotonic
-and the boot-time clock (time_namespaces(7)). A script is mounted over the node's /usr/bin/date;
-other programs, and pods, read the right time.
+and the boot-time clock (time_namespaces(7)). A script is mounted over /usr/bin/date, on the
+node and in its host-network pods; other programs, and other pods, read the right time.
 """
 
 from pytest_aksnet.lab.contracts import Sandbox

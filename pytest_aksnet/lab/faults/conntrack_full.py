@@ -1,5 +1,7 @@
 """A node whose connection tracking table is full."""
 
+from functools import partial
+
 from pytest_aksnet.lab.facade.conntrack_limit import hide_limit, show_limit
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.rated import RatedNodeFault
@@ -20,15 +22,13 @@ class ConntrackFull(RatedNodeFault):
     async def inject(self, lab: FaultableLab) -> None:
         """Set the limit; what is tracked already does not count."""
         limits = lab.network.knobs.most_connections
-        shown = self.node in limits
         limits[self.node] = int(self.value)
         lab.network.resync()
-        if not shown:
-            await show_limit(lab.machines[self.node], int(self.value))
+        await lab.views.show(self.node, self.name, partial(show_limit, most=int(self.value)))
 
     async def heal(self, lab: FaultableLab) -> None:
         """Take it back."""
         if lab.network.knobs.most_connections.pop(self.node, None) is None:
             return
         lab.network.resync()
-        await hide_limit(lab.machines[self.node])
+        await lab.views.hide(self.node, self.name, hide_limit)

@@ -22,6 +22,25 @@ class SchedulerDown:
         lab.control.scheduler.resume()
 
 
+class UnreadyEndpointsKept:
+    """The controllers that write Endpoints and EndpointSlices miss that a pod stops being ready."""
+
+    name = "unready-endpoints-kept"
+    describes = (
+        "EndpointSlices keep pods as ready that stopped being ready, until they end, so Services "
+        "go on sending to pods that shed load (Kubernetes docs: EndpointSlices, conditions)."
+    )
+    node = ""
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Keep them."""
+        lab.control.endpoints.keep_ready(True)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """List those that are ready."""
+        lab.control.endpoints.keep_ready(False)
+
+
 class EndpointControllerDown:
     """The controllers that write Endpoints and EndpointSlices do not run."""
 

@@ -54,6 +54,48 @@ class DnsWrongServiceIp:
         lab.resolver.cluster_dns.pop(self.node, None)
 
 
+class NodeResolverStub:
+    """New pods of dnsPolicy Default get the address of the node's stub resolver."""
+
+    name = "node-resolver-stub"
+    describes = (
+        "The kubelet of one node has resolvConf /etc/resolv.conf, where systemd-resolved names its "
+        "stub 127.0.0.53, so pods with dnsPolicy Default ask themselves (Kubernetes docs: "
+        "dns-debugging-resolution, known issues)."
+    )
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Let the kubelet write the stub's address."""
+        lab.resolver.stub_nodes.add(self.node)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Let it write the node's DNS servers."""
+        lab.resolver.stub_nodes.discard(self.node)
+
+
+class DnsConfigIgnored:
+    """New pods get no dnsConfig."""
+
+    name = "dns-config-ignored"
+    describes = (
+        "New pods are given the cluster's DNS whatever their dnsPolicy and dnsConfig say, as by an "
+        "admission webhook that makes all pods alike (Kubernetes docs: dns-pod-service, Pod's DNS "
+        "Config)."
+    )
+    node = ""
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Ignore it."""
+        lab.resolver.config_ignored = True
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Write what it says."""
+        lab.resolver.config_ignored = False
+
+
 class SearchDomainBroken:
     """New pods have no search list."""
 

@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+from pytest_aksnet.lab.api.objects import JsonObject
+from pytest_aksnet.lab.api.resources import PODS
 from pytest_aksnet.lab.dns.defects import Defect
 from pytest_aksnet.lab.dns.message import NXDOMAIN, SERVFAIL
 from pytest_aksnet.lab.dns.servers import Replica
@@ -117,6 +119,91 @@ class CorednsNoUpstream:
     async def heal(self, lab: FaultableLab) -> None:
         """Let it pass."""
         lab.dns.unblock_upstreams()
+
+
+class DnsDenialsKept:
+    """All replicas let denials be kept for an hour."""
+
+    name = "dns-denials-kept"
+    describes = (
+        "What CoreDNS denies may be kept for an hour, as where another DNS server or a cache with "
+        "a negative TTL of its own answers for the cluster's zone: a Service that was asked for "
+        "too early stays unknown (RFC 2308, 5; CoreDNS docs: cache, denial)."
+    )
+    node = ""
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Say an hour in every denial of the cluster's zone."""
+        defect = _kept_long(lab.spec)
+        for replica in lab.dns.replicas:
+            if defect not in replica.resolver.defects:
+                replica.resolver.defects.append(defect)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Say what the zone says."""
+        _mend(lab.dns.replicas, _kept_long(lab.spec))
+
+
+class CorednsViewStale:
+    """The replicas do not hear of changes."""
+
+    name = "coredns-view-stale"
+    describes = (
+        "CoreDNS has lost its connection to the API server and goes on with what it knew: names of "
+        "new Services and pods do not exist, those of deleted ones stay (CoreDNS docs: kubernetes; "
+        "AKS docs: troubleshoot-dns-failures-across-an-aks-cluster-in-real-time)."
+    )
+    node = ""
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Let nothing get to them."""
+        lab.records.pause()
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Let them catch up."""
+        lab.records.resume()
+
+
+class CorednsReplicaPending:
+    """A replica for which no node has room."""
+
+    name = "coredns-replica-pending"
+    describes = (
+        "One more replica of CoreDNS was wanted and no node has room for it, so it stays Pending "
+        "and there is nobody left to take over (AKS docs: coredns-custom; Kubernetes docs: "
+        "dns-horizontal-autoscaling)."
+    )
+    node = ""
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Create the pod that cannot be placed."""
+        await self.heal(lab)
+        lab.store.create(PODS, _pending_replica(), "kube-system")
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Delete it."""
+        if lab.store.find(PODS, _PENDING, "kube-system") is not None:
+            lab.store.delete(PODS, _PENDING, "kube-system")
+
+
+_PENDING = "coredns-5d8b9f7c6d-zz9x7"
+
+
+def _pending_replica() -> JsonObject:
+    """A pod of the Service kube-dns that asks for more CPUs than any node has."""
+    container = {
+        "name": "coredns",
+        "image": "mcr.microsoft.com/oss/v2/kubernetes/coredns:v1.12.1-7",
+        "resources": {"requests": {"cpu": "900", "memory": "70Mi"}},
+    }
+    return {
+        "metadata": {"name": _PENDING, "labels": {"k8s-app": "kube-dns"}},
+        "spec": {"dnsPolicy": "Default", "containers": [container]},
+    }
+
+
+def _kept_long(spec: LabSpec) -> Defect:
+    return Defect(zone=spec.cluster_domain, denial_ttl=3600)
 
 
 def _mend(replicas: list[Replica], defect: Defect) -> None:

@@ -9,13 +9,18 @@ from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.cni.files import NodeFiles
 from pytest_aksnet.lab.contracts import Sandbox
+from pytest_aksnet.lab.controllers.agent_defects import AgentDefects
 from pytest_aksnet.lab.controllers.control_plane import ControlPlane
 from pytest_aksnet.lab.controllers.kubelet.addresses import NodeAddresses
 from pytest_aksnet.lab.controllers.kubelet.naming import ResolverDefects
+from pytest_aksnet.lab.controllers.kubelet.ports import KubeletPorts
+from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.dns.servers import DnsServers
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
+from pytest_aksnet.lab.facade.host_network import NodeViews
 from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.network_knobs import FaultableNetwork
+from pytest_aksnet.lab.proxy_status import ProxyStatus
 from pytest_aksnet.lab.spec import LabSpec
 
 
@@ -73,6 +78,26 @@ class FaultableLab(Protocol):
         ...
 
     @property
+    def views(self) -> NodeViews:
+        """What is in place on nodes and in their host-network pods."""
+        ...
+
+    @property
+    def kubelet_ports(self) -> KubeletPorts:
+        """The ports of the kubelets."""
+        ...
+
+    @property
+    def proxy_status(self) -> ProxyStatus:
+        """What kube-proxy says of itself."""
+        ...
+
+    @property
+    def agent_defects(self) -> AgentDefects:
+        """What is wrong with an agent of the network."""
+        ...
+
+    @property
     def middlebox(self) -> Middlebox:
         """The firewall between the cluster and the internet."""
         ...
@@ -88,12 +113,21 @@ class FaultableLab(Protocol):
         ...
 
     @property
+    def records(self) -> ControlLoop:
+        """How CoreDNS hears of the cluster's objects."""
+        ...
+
+    @property
     def control(self) -> ControlPlane:
         """Scheduler and controllers."""
         ...
 
     def delay_probes(self, node: str, seconds: float) -> None:
         """How late a node's kubelet is with each look of its probes."""
+        ...
+
+    def set_kubelet_tunnel(self, node: str, *, up: bool) -> None:
+        """Whether the API server gets through to a node's kubelet."""
         ...
 
     def silence_kubelet(self, node: str) -> None:

@@ -1,5 +1,8 @@
-"""Faults of the load balancer's configuration: frontends, backend pool, probes."""
+"""Faults of the load balancer: frontends, backend pool, probes, and who configures it."""
 
+from typing import ClassVar
+
+from pytest_aksnet.lab.controllers.load_balancers import ServiceControllerDefect
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.named_node import NamedNode
 from pytest_aksnet.lab.network_knobs import NetworkKnobs
@@ -54,3 +57,53 @@ class LbProbeFails(NamedNode):
     def broken(self, knobs: NetworkKnobs) -> set[str]:
         """Nodes that drop probes."""
         return knobs.probes_blocked
+
+
+class _OfServiceController:
+    """A fault of the cloud provider's service controller."""
+
+    node = ""
+    defect: ClassVar[ServiceControllerDefect]
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Get it wrong from now on."""
+        lab.control.load_balancers.have_defect(self.defect, on=True)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Do it right again, and what was left undone."""
+        lab.control.load_balancers.have_defect(self.defect, on=False)
+
+
+class LbInternalIgnored(_OfServiceController):
+    """Internal load balancers are public."""
+
+    name = "lb-internal-ignored"
+    describes = (
+        "The cloud provider does not honour the annotation azure-load-balancer-internal, as where "
+        "it is misspelt by a template or removed by a webhook: a Service that should be internal "
+        "gets a public address (AKS docs: internal-lb)."
+    )
+    defect = ServiceControllerDefect.INTERNAL_IGNORED
+
+
+class LbAddressMoves(_OfServiceController):
+    """A Service that changes gets another address."""
+
+    name = "lb-address-moves"
+    describes = (
+        "A Service's load balancer gets another address whenever the Service changes, as where it "
+        "is deleted and made again instead of updated (AKS docs: static-ip)."
+    )
+    defect = ServiceControllerDefect.ADDRESS_MOVES
+
+
+class LbCleanupStuck(_OfServiceController):
+    """Services that are deleted keep their load balancer."""
+
+    name = "lb-cleanup-stuck"
+    describes = (
+        "A lock on the node resource group keeps the cloud provider from removing frontends, so "
+        "Services that are deleted stay, with their finalizer, and are served (Kubernetes docs: "
+        "Service, garbage collecting load balancers; Azure docs: lock-resources)."
+    )
+    defect = ServiceControllerDefect.NO_CLEANUP

@@ -45,3 +45,25 @@ class KubeletSlowProbes(RatedNodeFault):
     async def heal(self, lab: FaultableLab) -> None:
         """Let it be in time."""
         lab.delay_probes(self.node, 0.0)
+
+
+class KubeletTunnelDown:
+    """The API server does not get through to the kubelet of a node."""
+
+    name = "kubelet-tunnel-down"
+    describes = (
+        "What the API server dials at port 10250 of one node times out while the node is Ready, so "
+        "exec, logs and port-forward fail there (AKS docs: troubleshoot tunnel connectivity; "
+        "Kubernetes docs: control-plane-node-communication)."
+    )
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Cut it."""
+        lab.set_kubelet_tunnel(self.node, up=False)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Have it back."""
+        lab.set_kubelet_tunnel(self.node, up=True)

@@ -1,4 +1,4 @@
-"""Faults of a firewall between the cluster and the internet."""
+"""Faults of a firewall between the cluster and the internet, or its private endpoints."""
 
 from pytest_aksnet.lab.faults.fault import FaultableLab
 
@@ -23,6 +23,27 @@ class TlsInterception:
     async def heal(self, lab: FaultableLab) -> None:
         """Inspect no more."""
         lab.middlebox.leave_alone()
+
+
+class PrivateEndpointIntercepted:
+    """A firewall that inspects TLS to private endpoints."""
+
+    name = "private-endpoint-intercepted"
+    node = ""
+    describes = (
+        "Routes send what is for private endpoints to an inspecting firewall, which presents "
+        "certificates of its own authority for their names, so clients that do not trust it fail "
+        "while names resolve and TCP connects (Azure docs: inspect traffic destined to a private "
+        "endpoint with Azure Firewall)."
+    )
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Inspect."""
+        lab.middlebox.intercept(private=True)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Inspect no more."""
+        lab.middlebox.leave_alone(private=True)
 
 
 class FirewallResets:

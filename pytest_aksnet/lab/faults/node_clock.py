@@ -1,5 +1,7 @@
 """A node whose clock is wrong."""
 
+from functools import partial
+
 from pytest_aksnet.lab.facade.node_clock import right_date, skew_date
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.faults.rated import RatedNodeFault
@@ -22,7 +24,7 @@ class NodeClockSkew(RatedNodeFault):
         """Put it forward. Raises OSError."""
         if lab.kubelet_clock(self.node) != 0:
             return
-        await skew_date(lab.machines[self.node], self.value)
+        await lab.views.show(self.node, self.name, partial(skew_date, seconds=self.value))
         lab.set_kubelet_clock(self.node, self.value)
 
     async def heal(self, lab: FaultableLab) -> None:
@@ -30,4 +32,4 @@ class NodeClockSkew(RatedNodeFault):
         if lab.kubelet_clock(self.node) == 0:
             return
         lab.set_kubelet_clock(self.node, 0)
-        await right_date(lab.machines[self.node])
+        await lab.views.hide(self.node, self.name, right_date)

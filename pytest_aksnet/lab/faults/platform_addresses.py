@@ -25,6 +25,21 @@ class ImdsExposed(NamedNode):
         return knobs.imds_exposed
 
 
+class WireserverExposed(NamedNode):
+    """A node lets its pods reach the wire server."""
+
+    name = "wireserver-exposed"
+    describes = (
+        "The rules that keep pods off TCP 80 and 32526 of 168.63.129.16 were flushed on one node, "
+        "so its pods may ask for what belongs to the node (Azure/AgentBaker: rules in the FORWARD "
+        "chain)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes without these rules."""
+        return knobs.wire_server_exposed
+
+
 class WireserverBlocked(NamedNode):
     """A node does not reach the wire server."""
 

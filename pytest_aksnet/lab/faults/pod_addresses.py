@@ -1,10 +1,16 @@
 """Faults of the addresses that pods get, and of the plugin that gives them."""
 
+import ipaddress
+import itertools
+
 from pytest_aksnet.lab.api.objects import JsonObject, timestamp
-from pytest_aksnet.lab.api.resources import NODES
+from pytest_aksnet.lab.api.resources import NODES, PODS
+from pytest_aksnet.lab.azure.state import NODE_SUBNET, POD_SUBNET
 from pytest_aksnet.lab.controllers.kubelet.addresses import NOT_READY
 from pytest_aksnet.lab.faults.fault import FaultableLab
 from pytest_aksnet.lab.spec import LabSpec
+
+LEFT_OVER_RANGE = "10.88.0.0/16"
 
 
 class SubnetFull:
@@ -28,11 +34,17 @@ class SubnetFull:
         """Have no address left on any node."""
         for addresses in lab.pod_addresses.values():
             addresses.set_full(True)
+        lab.azure.full_subnets.add(_pods_subnet(lab.spec))
 
     async def heal(self, lab: FaultableLab) -> None:
         """Have addresses again."""
         for addresses in lab.pod_addresses.values():
             addresses.set_full(False)
+        lab.azure.full_subnets.discard(_pods_subnet(lab.spec))
+
+
+def _pods_subnet(spec: LabSpec) -> str:
+    return POD_SUBNET if spec.mode == "pod-subnet" else NODE_SUBNET
 
 
 class LeakedPodIp:
@@ -90,6 +102,67 @@ class DuplicatePodIp:
         lab.pod_addresses[self.node].set_copied(())
 
 
+class NodeHasPodAddress:
+    """A node lists an address that a pod has."""
+
+    name = "node-has-pod-address"
+    describes = (
+        "The kubelet of one node lists, beside its own, the address of a running pod, as after a "
+        "VM got one that the pods' IPAM had given out before (Azure/azure-container-networking: an "
+        "IPAM state that was lost or restored; Kubernetes docs: Nodes, addresses)."
+    )
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """List that of the first pod of the cluster that has one of its own."""
+        own = (
+            revision.value["status"]["podIP"]
+            for revision in lab.store.revisions(PODS)
+            if not revision.value["spec"].get("hostNetwork")
+            and revision.value.get("status", {}).get("podIP")
+        )
+        if ip := next(own, ""):
+            _list_addresses(lab, self.node, ip)
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """List the node's own alone."""
+        _list_addresses(lab, self.node)
+
+
+class CniConfigLeftOver:
+    """A second network plugin gives addresses to the pods of a node."""
+
+    name = "cni-config-left-over"
+    describes = (
+        "A configuration of another plugin, whose name sorts first, lies in /etc/cni/net.d of one "
+        f"node, so new pods there get addresses of {LEFT_OVER_RANGE} that nothing routes "
+        "(Kubernetes docs: network-plugins; libcni takes the first file; containers-common: "
+        "87-podman-bridge.conflist)."
+    )
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+
+    def unfit(self, spec: LabSpec) -> str:
+        """A bridge has the range of its node."""
+        if spec.mode == "kubenet":
+            return "the bridge of kubenet leads to its own range alone: set another mode"
+        return ""
+
+    async def inject(self, lab: FaultableLab) -> None:
+        """Have the other plugin answer."""
+        hosts = ipaddress.ip_network(LEFT_OVER_RANGE).hosts()
+        lab.pod_addresses[self.node].set_foreign(
+            [str(one) for one in itertools.islice(hosts, 1, 255)]
+        )
+
+    async def heal(self, lab: FaultableLab) -> None:
+        """Take its file away; pods that have such an address keep it until they end."""
+        lab.pod_addresses[self.node].set_foreign(())
+
+
 class CniConfigMissing:
     """A node without a network configuration is not ready, and starts no pods."""
 
@@ -112,6 +185,17 @@ class CniConfigMissing:
         """Write the file again."""
         await lab.plugins[self.node].set_config(True)
         _set_ready(lab, self.node, "True", "KubeletReady", "kubelet is posting ready status")
+
+
+def _list_addresses(lab: FaultableLab, name: str, *more: str) -> None:
+    """What a Node lists as its internal addresses: its own and these."""
+    wanted = [{"type": "InternalIP", "address": ip} for ip in (*lab.spec.node(name).ips, *more)]
+
+    def change(node: JsonObject) -> None:
+        others = [one for one in node["status"]["addresses"] if one["type"] != "InternalIP"]
+        node["status"]["addresses"] = [*wanted, *others]
+
+    lab.store.mutate(NODES, name, change=change, subresource="status")
 
 
 def _set_ready(lab: FaultableLab, name: str, status: str, reason: str, message: str) -> None:

@@ -1,6 +1,8 @@
 """Faults of what connects the pods of a node with it."""
 
 from pytest_aksnet.lab.faults.named_node import NamedNode
+from pytest_aksnet.lab.network.host_firewall import CLAMPED_MSS
+from pytest_aksnet.lab.network.node import NARROW_MTU
 from pytest_aksnet.lab.network_knobs import NetworkKnobs
 
 
@@ -47,3 +49,63 @@ class IpForwardingOff(NamedNode):
     def broken(self, knobs: NetworkKnobs) -> set[str]:
         """Nodes that do not forward."""
         return knobs.forwarding_off
+
+
+class PodMtuLowered(NamedNode):
+    """The links of the pods of a node are narrower than those of other nodes."""
+
+    name = "pod-mtu-lowered"
+    describes = (
+        f"The links of the pods of one node have an MTU of {NARROW_MTU} instead of 1500, as after "
+        "a CNI configuration was changed by hand or by an agent (AKS docs: azure-cni-overlay; CNI "
+        "plugins: mtu)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes with such links."""
+        return knobs.pod_links_narrow
+
+
+class PodLoopbackDown(NamedNode):
+    """The loopback interfaces of the pods of a node are down."""
+
+    name = "pod-loopback-down"
+    describes = (
+        "The interface lo of the pods of one node is down, as without the CNI plugin loopback, so "
+        "they reach neither localhost nor their own address (CNI plugins: loopback; Kubernetes "
+        "docs: network-plugins, loopback CNI)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes with such pods."""
+        return knobs.pod_loopbacks_down
+
+
+class MssClamped(NamedNode):
+    """A middlebox before a node rewrites the MSS of the connections of its pods."""
+
+    name = "mss-clamped"
+    describes = (
+        f"Something between the pods of one node and other machines lowers the MSS of TCP to "
+        f"{CLAMPED_MSS}, as tunnels in tunnels and their gateways do (RFC 4459; Azure docs: "
+        "virtual-network-tcpip-performance-tuning)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes behind it."""
+        return knobs.segments_clamped
+
+
+class HostPortUnmapped(NamedNode):
+    """No port of a node leads to its pods."""
+
+    name = "host-port-unmapped"
+    describes = (
+        "The network configuration of one node lacks the plugin portmap, so hostPorts of its pods "
+        "are accepted and answer nobody (CNI plugins: portmap; Kubernetes docs: network-plugins, "
+        "support hostPort)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes without it."""
+        return knobs.host_ports_unmapped

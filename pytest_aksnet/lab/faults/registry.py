@@ -2,6 +2,10 @@
 
 from collections.abc import Callable
 
+from pytest_aksnet.lab.faults.address_space import (
+    ADDRESS_SPACE_FAULTS,
+    ADDRESS_SPACE_NODE_FAULTS,
+)
 from pytest_aksnet.lab.faults.api_all import ApiTrouble
 from pytest_aksnet.lab.faults.api_pods import ImagePullFails, PodEvicted, SlowPodStart
 from pytest_aksnet.lab.faults.api_requests import (
@@ -31,18 +35,30 @@ from pytest_aksnet.lab.faults.arm import (
     ArmTokenExpired,
     ArmUnregistered,
 )
+from pytest_aksnet.lab.faults.cni_leftovers import CniConfigLeftover, CniStateLeaked
 from pytest_aksnet.lab.faults.connections import (
     OnPremGatewayDown,
     PeeringDisconnected,
     PrivateEndpointPending,
 )
 from pytest_aksnet.lab.faults.conntrack_full import ConntrackFull
-from pytest_aksnet.lab.faults.control_plane import EndpointControllerDown, SchedulerDown
+from pytest_aksnet.lab.faults.control_plane import (
+    EndpointControllerDown,
+    SchedulerDown,
+    UnreadyEndpointsKept,
+)
+from pytest_aksnet.lab.faults.coredns_config import (
+    CorednsAaaaDenied,
+    CorednsCustomBroken,
+    StubDomainMoved,
+)
 from pytest_aksnet.lab.faults.coredns_servfail import CorednsServfail
 from pytest_aksnet.lab.faults.dns_of_node import (
+    DnsConfigIgnored,
     DnsWrongServiceIp,
     LocalDnsDown,
     NdotsOne,
+    NodeResolverStub,
     SearchDomainBroken,
 )
 from pytest_aksnet.lab.faults.dns_of_vnet import (
@@ -54,6 +70,9 @@ from pytest_aksnet.lab.faults.dns_of_vnet import (
 )
 from pytest_aksnet.lab.faults.dns_replicas import (
     CorednsNoUpstream,
+    CorednsReplicaPending,
+    CorednsViewStale,
+    DnsDenialsKept,
     DnsReplicaLostZone,
     DnsReplicaServfail,
     DnsReplicaSilent,
@@ -67,19 +86,39 @@ from pytest_aksnet.lab.faults.egress import (
 )
 from pytest_aksnet.lab.faults.fault import Fault
 from pytest_aksnet.lab.faults.frontends import (
+    LbAddressMoves,
     LbBackendMissing,
+    LbCleanupStuck,
     LbFrontendMissing,
+    LbInternalIgnored,
     LbProbeFails,
 )
+from pytest_aksnet.lab.faults.ingress import INGRESS_FAULTS
 from pytest_aksnet.lab.faults.ipv6_half_broken import Ipv6HalfBroken
-from pytest_aksnet.lab.faults.kubelets import KubeletSlowProbes, NodeNotReady
+from pytest_aksnet.lab.faults.kubelets import KubeletSlowProbes, KubeletTunnelDown, NodeNotReady
 from pytest_aksnet.lab.faults.local_policy_loses_source import LocalPolicyLosesSource
 from pytest_aksnet.lab.faults.masquerade_ranges import (
     MasqueradeInsideVnet,
     MasqueradeOutsideMissing,
 )
-from pytest_aksnet.lab.faults.middlebox import FirewallResets, TlsInterception
+from pytest_aksnet.lab.faults.middlebox import (
+    FirewallResets,
+    PrivateEndpointIntercepted,
+    TlsInterception,
+)
+from pytest_aksnet.lab.faults.node_agents import (
+    AgentNotReady,
+    AgentVersionMixed,
+    KubeletAnonymous,
+    KubeletReadOnlyPort,
+    KubeletVersionMixed,
+    KubeProxyFellBack,
+    NodeAddressTwice,
+)
 from pytest_aksnet.lab.faults.node_clock import NodeClockSkew
+from pytest_aksnet.lab.faults.node_kernel import NodeMtuDiffers, ReversePathStrict
+from pytest_aksnet.lab.faults.obstacles import OBSTACLES
+from pytest_aksnet.lab.faults.old_versions import VERSION_FAULTS, VERSION_NODE_FAULTS
 from pytest_aksnet.lab.faults.on_node import (
     KubeProxyRulesMissing,
     NicWithoutVf,
@@ -95,14 +134,28 @@ from pytest_aksnet.lab.faults.on_the_way import (
     RxDrops,
     ThroughputCapped,
 )
-from pytest_aksnet.lab.faults.platform_addresses import ImdsExposed, WireserverBlocked
+from pytest_aksnet.lab.faults.platform_addresses import (
+    ImdsExposed,
+    WireserverBlocked,
+    WireserverExposed,
+)
 from pytest_aksnet.lab.faults.pod_addresses import (
+    CniConfigLeftOver,
     CniConfigMissing,
     DuplicatePodIp,
     LeakedPodIp,
+    NodeHasPodAddress,
     SubnetFull,
 )
-from pytest_aksnet.lab.faults.pod_wires import ArpEntryWrong, IpForwardingOff, PodVethDown
+from pytest_aksnet.lab.faults.pod_wires import (
+    ArpEntryWrong,
+    HostPortUnmapped,
+    IpForwardingOff,
+    MssClamped,
+    PodLoopbackDown,
+    PodMtuLowered,
+    PodVethDown,
+)
 from pytest_aksnet.lab.faults.policy import (
     PolicyEgressNotEnforced,
     PolicyEndPortOffByOne,
@@ -116,25 +169,39 @@ from pytest_aksnet.lab.faults.rated import RatedFault, RatedNodeFault
 from pytest_aksnet.lab.faults.routes import (
     AsymmetricRouting,
     EgressBypassesFirewall,
+    IsolationBroken,
     PodRouteMissing,
     UdrBlackhole,
     WrongPodCidrRoute,
 )
 from pytest_aksnet.lab.faults.security_groups import (
     NsgBlocksDns,
+    NsgBlocksHighPorts,
     NsgBlocksLoadBalancer,
     NsgBlocksNodePorts,
 )
 from pytest_aksnet.lab.faults.service_proxy import (
     EndpointSliceEmpty,
     HairpinBroken,
+    HealthCheckStuck,
     InternalPolicyIgnored,
     KubeProxyStale,
     MasqueradeAll,
     NodePortNotOpened,
     SessionAffinityLost,
+    SourceRangesIgnored,
     StaleEndpoint,
     StaleUdpConntrack,
+)
+from pytest_aksnet.lab.faults.service_proxy_choices import (
+    ClusterIpOpenPorts,
+    DeletedServiceServed,
+    EndpointPreferred,
+    KubeProxyStopped,
+    SecondPortUnserved,
+    TopologyHintsStrict,
+    UdpServicesUnserved,
+    UnservedServiceSilent,
 )
 from pytest_aksnet.lab.faults.ways_of_node import (
     HealthCheckPortDead,
@@ -151,24 +218,32 @@ OF_THE_CLUSTER: tuple[Callable[[], Fault], ...] = (
     SubnetFull,
     LocalPolicyLosesSource,
     MasqueradeAll,
+    SourceRangesIgnored,
     EndpointSliceEmpty,
     EndpointControllerDown,
+    UnreadyEndpointsKept,
     SchedulerDown,
     CorednsServfail,
     EgressAddressChanged,
     UdrBlackhole,
     AsymmetricRouting,
     EgressBypassesFirewall,
+    IsolationBroken,
     NsgBlocksDns,
+    NsgBlocksHighPorts,
     NsgBlocksLoadBalancer,
     SnatPortsExhausted,
     NatGatewayDetached,
     LbFrontendMissing,
+    LbInternalIgnored,
+    LbAddressMoves,
+    LbCleanupStuck,
     PrivateEndpointPending,
     PeeringDisconnected,
     OnPremGatewayDown,
     IcmpBlocked,
     TlsInterception,
+    PrivateEndpointIntercepted,
     FirewallResets,
     DnsReplicaSilent,
     DnsReplicaServfail,
@@ -181,17 +256,42 @@ OF_THE_CLUSTER: tuple[Callable[[], Fault], ...] = (
     DnsTruncatedTcpBlocked,
     SearchDomainBroken,
     NdotsOne,
+    DnsConfigIgnored,
+    DnsDenialsKept,
+    CorednsViewStale,
+    CorednsReplicaPending,
+    CorednsCustomBroken,
+    CorednsAaaaDenied,
+    StubDomainMoved,
     ArmForbidden,
     ArmTokenExpired,
     ArmOperationFails,
     ArmUnregistered,
+    *INGRESS_FAULTS,
+    *ADDRESS_SPACE_FAULTS,
+    *OBSTACLES,
+    *VERSION_FAULTS,
 )
 """Made without anything."""
 
 OF_A_NODE: tuple[Callable[[str], Fault], ...] = (
+    *ADDRESS_SPACE_NODE_FAULTS,
+    *VERSION_NODE_FAULTS,
     NodeNotReady,
+    CniConfigLeftover,
+    CniStateLeaked,
+    AgentNotReady,
+    AgentVersionMixed,
+    KubeletAnonymous,
+    KubeletReadOnlyPort,
+    KubeletVersionMixed,
+    KubeProxyFellBack,
+    NodeAddressTwice,
+    NodeMtuDiffers,
+    ReversePathStrict,
     LocalDnsDown,
     DnsWrongServiceIp,
+    NodeResolverStub,
     Ipv6HalfBroken,
     PolicyNotEnforced,
     NicWithoutVf,
@@ -206,14 +306,30 @@ OF_A_NODE: tuple[Callable[[str], Fault], ...] = (
     HairpinBroken,
     SessionAffinityLost,
     KubeProxyStale,
+    HealthCheckStuck,
     NodePortNotOpened,
     InternalPolicyIgnored,
+    UdpServicesUnserved,
+    EndpointPreferred,
+    DeletedServiceServed,
+    ClusterIpOpenPorts,
+    UnservedServiceSilent,
+    SecondPortUnserved,
+    TopologyHintsStrict,
+    KubeProxyStopped,
     PodVethDown,
     ArpEntryWrong,
     IpForwardingOff,
     DuplicatePodIp,
     LeakedPodIp,
     CniConfigMissing,
+    CniConfigLeftOver,
+    NodeHasPodAddress,
+    PodMtuLowered,
+    PodLoopbackDown,
+    MssClamped,
+    HostPortUnmapped,
+    KubeletTunnelDown,
     PodBandwidthCapped,
     LinkFlaps,
     VfDriverMixed,
@@ -224,6 +340,7 @@ OF_A_NODE: tuple[Callable[[str], Fault], ...] = (
     LbProbeFails,
     ImdsExposed,
     WireserverBlocked,
+    WireserverExposed,
     PolicyExceptIgnored,
     PolicyNamespaceSelectorAny,
     PolicyEndPortOffByOne,

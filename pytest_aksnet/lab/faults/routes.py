@@ -159,20 +159,50 @@ class EgressBypassesFirewall(AzureFault):
         """Set route and outbound rule."""
         for subnet in cluster_subnets(azure.spec):
             put_route(azure, subnet, Route(name="out", prefix=_DEFAULT, next_hop_type="Internet"))
-        azure.public_addresses[_BYPASS_ADDRESS] = PublicAddress(
-            name=_BYPASS_ADDRESS,
-            resource_group=NODE_RESOURCE_GROUP,
-            ip=azure.spec.other_egress_ip,
-            used_by="loadBalancers/kubernetes",
-        )
-        azure.outbound_rule = OutboundRule(name="bypass", public_addresses=[_BYPASS_ADDRESS])
+        _give_way_out(azure)
 
     def mends(self, azure: AzureState) -> None:
         """Take both back."""
         for subnet in cluster_subnets(azure.spec):
             restore_route(azure, subnet, _DEFAULT)
-        azure.public_addresses.pop(_BYPASS_ADDRESS, None)
-        azure.outbound_rule = None
+        _take_way_out(azure)
+
+
+class IsolationBroken(AzureFault):
+    """A cluster that is to have no way out has one."""
+
+    name = "isolation-broken"
+    describes = (
+        "An outbound rule of the load balancer gives a network isolated cluster a way to the "
+        "internet (AKS docs: concepts-network-isolated, egress-outboundtype none)."
+    )
+
+    def unfit(self, spec: LabSpec) -> str:
+        """It takes a cluster without a way out."""
+        return "this lab has a way out: set egress=none" if spec.egress_ip else ""
+
+    def breaks(self, azure: AzureState) -> None:
+        """Make the rule."""
+        _give_way_out(azure)
+
+    def mends(self, azure: AzureState) -> None:
+        """Take it back."""
+        _take_way_out(azure)
+
+
+def _give_way_out(azure: AzureState) -> None:
+    azure.public_addresses[_BYPASS_ADDRESS] = PublicAddress(
+        name=_BYPASS_ADDRESS,
+        resource_group=NODE_RESOURCE_GROUP,
+        ip=azure.spec.other_egress_ip,
+        used_by="loadBalancers/kubernetes",
+    )
+    azure.outbound_rule = OutboundRule(name="bypass", public_addresses=[_BYPASS_ADDRESS])
+
+
+def _take_way_out(azure: AzureState) -> None:
+    azure.public_addresses.pop(_BYPASS_ADDRESS, None)
+    azure.outbound_rule = None
 
 
 def _pod_prefixes(node: NodeSpec) -> list[str]:

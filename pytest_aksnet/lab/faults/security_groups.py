@@ -39,6 +39,38 @@ class NsgBlocksNodePorts(RuleFault):
         ]
 
 
+class NsgBlocksHighPorts(RuleFault):
+    """A network security group lets only ports below 40000 through between pods."""
+
+    name = "nsg-blocks-high-ports"
+    describes = (
+        "A rule of a network security group denies ports 40000 and up between the ranges that "
+        "pods have their addresses from, where AKS needs all ports (AKS docs: "
+        "concepts-network-azure-cni-overlay, network security groups)."
+    )
+
+    def unfit(self, spec: LabSpec) -> str:
+        """The group is that of the nodes' subnet."""
+        if spec.mode == "pod-subnet":
+            return "the pods' subnet has no network security group: set another mode"
+        return ""
+
+    def rules(self, spec: LabSpec) -> list[SecurityRule]:
+        """The one between pods."""
+        pods = spec.node_subnet if spec.mode == "node-subnet" else spec.pod_cidr
+        return [
+            SecurityRule(
+                name="DenyHighPortsOfPods",
+                priority=180,
+                direction="Inbound",
+                access="Deny",
+                sources=(pods,),
+                destinations=(pods,),
+                destination_ports=("40000-65535",),
+            )
+        ]
+
+
 class NsgBlocksDns(RuleFault):
     """A network security group denies DNS."""
 

@@ -117,6 +117,33 @@ class InternalPolicyIgnored(DefectiveProxy):
     defect = ProxyDefect.INTERNAL_LOCAL_IGNORED
 
 
+class SourceRangesIgnored(DefectiveProxies):
+    """Everybody gets in."""
+
+    name = "source-ranges-ignored"
+    describes = (
+        "The service proxies do not enforce loadBalancerSourceRanges, so whoever has a way to a "
+        "frontend gets in (Kubernetes docs: Service, loadBalancerSourceRanges; Cilium docs: "
+        "kube-proxy-free, LoadBalancer source ranges checking)."
+    )
+    defect = ProxyDefect.SOURCE_RANGES_IGNORED
+
+
+class HealthCheckStuck(NamedNode):
+    """A node says that it has endpoints when it has none."""
+
+    name = "health-check-stuck"
+    describes = (
+        "The health check ports of one node answer 200 although no pod of the Service is left "
+        "there, so load balancers keep sending to it and what they send is dropped (KEP-1669; "
+        "kubernetes: pkg/proxy/healthcheck)."
+    )
+
+    def broken(self, knobs: NetworkKnobs) -> set[str]:
+        """Nodes that say so."""
+        return knobs.health_check_stuck
+
+
 class MasqueradeAll(DefectiveProxies):
     """Traffic to cluster IPs loses its source."""
 

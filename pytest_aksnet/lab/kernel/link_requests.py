@@ -114,6 +114,11 @@ def link_down(index: int) -> bytes:
     return message(_NEWLINK, struct.pack("=BxHiII", 0, 0, index, 0, _IFF_UP))
 
 
+def set_mtu(index: int, mtu: int) -> bytes:
+    """Change how long packets a link takes (bytes)."""
+    return message(_NEWLINK, _link_body(index, 0, u32(_IFLA_MTU, mtu)))
+
+
 def delete_link(name: str) -> bytes:
     """Delete a link by its name. ENODEV where there is none; the kernel takes some 20 ms."""
     return message(_DELLINK, _link_body(0, 0, text(_IFLA_IFNAME, name)))

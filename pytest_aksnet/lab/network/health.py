@@ -11,7 +11,7 @@ import socket
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_aksnet.lab.network_views import ServicePortView
 from pytest_aksnet.lab.sockets import tcp_listener
@@ -27,6 +27,10 @@ class ServiceHealth:
     namespace: str
     name: str
     local_endpoints: int
+
+    def as_with_endpoint(self) -> "ServiceHealth":
+        """The same, with an endpoint on the node, whether there is one or not."""
+        return replace(self, local_endpoints=max(1, self.local_endpoints))
 
 
 def service_health(services: Iterable[ServicePortView], node: str) -> dict[int, ServiceHealth]:
@@ -61,13 +65,17 @@ class NodeHealth:
         self._synced = _now()
         self._open(HEALTHZ_PORT)
 
-    def set(self, health: Mapping[int, ServiceHealth]) -> None:
-        """Answer for exactly these Services. A port that somebody else has is left alone."""
+    def set(self, health: Mapping[int, ServiceHealth], *, alive: bool = True) -> None:
+        """Answer for exactly these Services, and for the proxy itself while it is alive.
+
+        A port that somebody else has is left alone.
+        """
         self._health = dict(health)
         self._synced = _now()
-        for port in self._listeners.keys() - health.keys() - {HEALTHZ_PORT}:
+        wanted = health.keys() | ({HEALTHZ_PORT} if alive else set())
+        for port in self._listeners.keys() - wanted:
             self._close(port)
-        for port in health.keys() - self._listeners.keys():
+        for port in wanted - self._listeners.keys():
             # kube-proxy logs that the port is taken and goes on.
             with suppress(OSError):
                 self._open(port)

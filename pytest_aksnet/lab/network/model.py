@@ -64,13 +64,21 @@ class LabNetwork:
         self._health[name] = NodeHealth(netns_fd, dual_stack=self.spec.dual_stack)
 
     def add_pod(
-        self, node: str, ip: str, netns_fd: int, ip6: str | None = None, *, name: str = ""
+        self,
+        node: str,
+        ip: str,
+        netns_fd: int,
+        ip6: str | None = None,
+        *,
+        name: str = "",
+        host_ports: Sequence[tuple[str, int, int]] = (),
     ) -> None:
         """Give a pod its interface and addresses on a node, and route them.
 
         `name` is "NAMESPACE.NAME", which the network plugin names the pod's link after.
+        `host_ports` are protocol (tcp, udp), port of the node and port of the pod.
         """
-        self._nodes[node].add_pod(ip, netns_fd, ip6=ip6, name=name)
+        self._nodes[node].add_pod(ip, netns_fd, ip6=ip6, name=name, ports=host_ports)
         self._policies.pod_added(node, ip)
 
     def pod_link(self, node: str, ip: str) -> tuple[str, str]:
@@ -80,15 +88,25 @@ class LabNetwork:
         return found.wires.link_name(pod), found.wires.pod_mac(pod)
 
     def remove_pod(self, node: str, ip: str) -> None:
-        """Take back what add_pod did, conntrack entries of the address included."""
+        """Take back what add_pod did, conntrack entries of the address included.
+
+        Not those of nodes whose service proxy leaves flows alone that it should delete.
+        """
         pod = self._nodes[node].pods.get(ip)
         self._nodes[node].remove_pod(ip)
         self._policies.pod_removed(node, ip)
         addresses = [ip] if pod is None or pod.ip6 is None else [ip, pod.ip6]
         filters = [one for address in addresses for one in flows_of(address)]
         self._fabric_flows.forget(*filters)
-        for other in self._nodes.values():
-            other.forget_flows(filters)
+        keeping = set[str]().union(
+            *(
+                self.knobs.proxy_defects.get(defect, set())
+                for defect in (ProxyDefect.KEEPS_UDP_FLOWS, ProxyDefect.KEEPS_ENDPOINTS)
+            )
+        )
+        for name, other in self._nodes.items():
+            if name not in keeping:
+                other.forget_flows(filters)
 
     def sync_services(self, services: Sequence[ServicePortView]) -> None:
         """Make every node's service proxy and the load balancer serve exactly these."""
@@ -156,7 +174,11 @@ class LabNetwork:
     def _write_services(self) -> None:
         for name in self._nodes:
             silent = name in self.knobs.health_check_absent
-            self._health[name].set({} if silent else service_health(self._services, name))
+            health = {} if silent else service_health(self._services, name)
+            if name in self.knobs.health_check_stuck:
+                health = {port: one.as_with_endpoint() for port, one in health.items()}
+            stopped = name in self.knobs.service_proxy_stopped
+            self._health[name].set({} if stopped else health, alive=not stopped)
         self._cloud.sync_services(self._services)
 
     def _write_rates(self) -> None:
@@ -181,6 +203,8 @@ class LabNetwork:
                     forwarding_off=name in knobs.forwarding_off,
                     pod_links_down=name in knobs.pod_links_down,
                     gateway_neighbours_wrong=name in knobs.gateway_neighbours_wrong,
+                    pod_links_narrow=name in knobs.pod_links_narrow,
+                    pod_loopbacks_down=name in knobs.pod_loopbacks_down,
                     hairpin_broken=name in not_hairpin,
                 )
             )
@@ -191,13 +215,16 @@ class LabNetwork:
                 self.spec.pod_interface,
                 drops_own_pods=name in self.knobs.drops_own_pods,
                 loses_long_packets=name in self.knobs.long_packets_lost,
+                clamps_segments=name in self.knobs.segments_clamped,
             )
             node.write_firewall(program)
+            node.map_host_ports(on=name not in self.knobs.host_ports_unmapped)
             node.write_connection_limit(self.knobs.most_connections.get(name))
             node.write_platform_rules(
                 platform_rules(
                     self.spec,
                     imds_exposed=name in self.knobs.imds_exposed,
+                    wire_server_exposed=name in self.knobs.wire_server_exposed,
                     wire_server_blocked=name in self.knobs.wire_server_blocked,
                     probes_blocked=name in self.knobs.probes_blocked,
                 )

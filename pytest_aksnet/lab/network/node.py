@@ -12,20 +12,30 @@ from pytest_aksnet.lab.kernel.nft import Nftables
 from pytest_aksnet.lab.network import (
     connection_limit,
     host_firewall,
+    host_ports,
     platform_rules,
     policy_program,
     sysctl,
 )
 from pytest_aksnet.lab.network.bridge_wires import BridgeWires
-from pytest_aksnet.lab.network.fabric import EXTERNAL_INDEX
+from pytest_aksnet.lab.network.fabric import EXTERNAL_INDEX, MTU
+from pytest_aksnet.lab.network.host_ports import HostPort, host_ports_program
 from pytest_aksnet.lab.network.node_rules import NodeRules
-from pytest_aksnet.lab.network.pod_wires import GONE, PodPlace, PodWires
+from pytest_aksnet.lab.network.pod_wires import (
+    GONE,
+    POD_INDEX,
+    PodPlace,
+    PodWires,
+    apply_inside,
+)
 from pytest_aksnet.lab.network.tables import TableProgram, TableWriter
 from pytest_aksnet.lab.network.transparent_wires import TransparentWires
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 _FIRST_POD_LINK = 100  # indexes below belong to the node's own links
 _NOBODYS_MAC = "aa:aa:aa:00:00:01"
+NARROW_MTU = 1400
+"""The MTU of pods' links that are narrower than AKS makes them (bytes)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,8 @@ class NodeDefects:
     forwarding_off: bool = False
     pod_links_down: bool = False
     gateway_neighbours_wrong: bool = False
+    pod_links_narrow: bool = False
+    pod_loopbacks_down: bool = False
     hairpin_broken: bool = False
 
 
@@ -62,6 +74,10 @@ class NodeNetwork:
         self._firewall = TableWriter(nft, host_firewall.TABLE)
         self._limit = TableWriter(nft, connection_limit.TABLE, "inet")
         self._platform = TableWriter(nft, platform_rules.TABLE, "inet")
+        self._ports = TableWriter(nft, host_ports.TABLE)
+        self._host_ports: dict[str, list[HostPort]] = {}
+        self._maps_host_ports = True
+        self._prefix = _pod_prefix(spec, node)
         self._pod_gbps: float | None = None
         self._defects = NodeDefects()
         self.pods: dict[str, PodPlace] = {}
@@ -73,7 +89,15 @@ class NodeNetwork:
         self.wires = _network_plugin(spec, node, self._routes)
         self.wires.prepare()
 
-    def add_pod(self, ip: str, netns_fd: int, *, ip6: str | None = None, name: str = "") -> None:
+    def add_pod(
+        self,
+        ip: str,
+        netns_fd: int,
+        *,
+        ip6: str | None = None,
+        name: str = "",
+        ports: Sequence[tuple[str, int, int]] = (),
+    ) -> None:
         """Wire a pod; `name` is "NAMESPACE.NAME", which its link on the node is named after.
 
         Raises OSError.
@@ -87,6 +111,12 @@ class NodeNetwork:
             self._routes.apply([link_requests.delete_link(self.wires.link_name(pod))], ignore=GONE)
             self.wires.add(pod)
         self.pods[ip] = pod
+        if ports:
+            self._host_ports[ip] = [
+                HostPort(protocol=protocol, number=number, pod_port=pod_port)
+                for protocol, number, pod_port in ports
+            ]
+            self._write_host_ports()
         self._bend_pod(pod, NodeDefects(), self._defects)
         if self._pod_gbps is not None:
             self._routes.apply([link_requests.shape(pod.index, self._pod_gbps)])
@@ -96,6 +126,19 @@ class NodeNetwork:
         pod = self.pods.pop(ip, None)
         if pod is not None:
             self.wires.remove(pod)
+        if self._host_ports.pop(ip, None):
+            self._write_host_ports()
+
+    def map_host_ports(self, *, on: bool) -> None:
+        """Whether ports of the node lead to the pods that ask for them."""
+        if on != self._maps_host_ports:
+            self._maps_host_ports = on
+            self._write_host_ports()
+
+    def _write_host_ports(self) -> None:
+        mapped = self._host_ports if self._maps_host_ports else {}
+        ports = [(ip, port) for ip, of_pod in mapped.items() for port in of_pod]
+        self._ports.write(host_ports_program(ports, self._prefix))
 
     def bend(self, defects: NodeDefects) -> None:
         """Have these defects, and no others."""
@@ -117,6 +160,14 @@ class NodeNetwork:
         if before.gateway_neighbours_wrong != after.gateway_neighbours_wrong:
             wrong = after.gateway_neighbours_wrong
             self.wires.set_gateway_mac(pod, _NOBODYS_MAC if wrong else None)
+        if before.pod_links_narrow != after.pod_links_narrow:
+            mtu = NARROW_MTU if after.pod_links_narrow else MTU
+            self._routes.apply([link_requests.set_mtu(pod.index, mtu)], ignore=GONE)
+            apply_inside(pod, [link_requests.set_mtu(POD_INDEX, mtu)])
+        if before.pod_loopbacks_down != after.pod_loopbacks_down:
+            down = after.pod_loopbacks_down
+            change = link_requests.link_down if down else link_requests.link_up
+            apply_inside(pod, [change(link_requests.LOOPBACK)])
         if after.forwarding_off:
             links = self.wires.links([pod])
             self._routes.apply([link_requests.forwarding(one, on=False) for one in links])
@@ -163,6 +214,12 @@ class NodeNetwork:
 def _network_plugin(spec: LabSpec, node: NodeSpec, routes: RouteSocket) -> PodWires:
     if spec.mode == "kubenet":
         return BridgeWires(node, routes)
+    return TransparentWires(node, routes, _pod_prefix(spec, node))
+
+
+def _pod_prefix(spec: LabSpec, node: NodeSpec) -> int:
+    """The length of the range that pods show as theirs."""
+    if spec.mode == "kubenet" and node.pod_cidr is not None:
+        return ipaddress.ip_network(node.pod_cidr).prefixlen
     subnet = {"node-subnet": spec.node_subnet, "pod-subnet": spec.pod_subnet}
-    prefix = ipaddress.ip_network(subnet.get(spec.mode, spec.pod_cidr)).prefixlen
-    return TransparentWires(node, routes, prefix)
+    return ipaddress.ip_network(subnet.get(spec.mode, spec.pod_cidr)).prefixlen

@@ -17,12 +17,18 @@ _PORTS = ", ".join(map(str, WIRE_SERVER_PORTS))
 
 
 def platform_rules(
-    spec: LabSpec, *, imds_exposed: bool, wire_server_blocked: bool, probes_blocked: bool
+    spec: LabSpec,
+    *,
+    imds_exposed: bool,
+    wire_server_exposed: bool,
+    wire_server_blocked: bool,
+    probes_blocked: bool,
 ) -> TableProgram:
     """The table of a node, of family inet.
 
-    `imds_exposed` leaves the IMDS restriction out, `wire_server_blocked` keeps the node itself off
-    the wire server too, `probes_blocked` drops the load balancer's health probes.
+    `imds_exposed` leaves the IMDS restriction out, `wire_server_exposed` the rule that keeps pods
+    off the wire server, `wire_server_blocked` keeps the node itself off it too, `probes_blocked`
+    drops the load balancer's health probes.
     """
     wire_server = f"ip daddr {spec.azure_dns_ip} tcp dport {{ {_PORTS} }} drop"
     imds = (
@@ -31,7 +37,7 @@ def platform_rules(
     chains = [
         f"""chain from-pods {{
             type filter hook forward priority 0
-            {wire_server}
+            {"" if wire_server_exposed else wire_server}
             {imds}
         }}"""
     ]

@@ -65,6 +65,8 @@ class ProxyAgents:
         key = (own, defects, version, id(services))
         if key not in made:
             place = proxy_node(self._spec, node.node, version=version, defects=defects)
+            if ProxyDefect.SOURCE_RANGES_IGNORED in defects:
+                services = tuple(replace(service, source_ranges=()) for service in services)
             made[key] = proxy_rules(self._spec, services, place)
         return made[key]
 
@@ -72,6 +74,9 @@ class ProxyAgents:
         """The Services as a node's proxy knows them."""
         if self._has(ProxyDefect.FROZEN, name):
             return before
+        if self._has(ProxyDefect.KEEPS_SERVICES, name):
+            known = {identity(service): service for service in (*before, *self._told)}
+            return tuple(known.values())
         if not self._has(ProxyDefect.KEEPS_ENDPOINTS, name):
             self._kept.pop(name, None)
             return self._told

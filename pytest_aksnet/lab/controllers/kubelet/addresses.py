@@ -82,6 +82,7 @@ class NodeAddresses:
         self._leaked: list[str] = []
         self._copied: tuple[NodeAddresses, ...] = ()
         self._twins: set[str] = set()
+        self._foreign: deque[str] = deque()
         self._changed = asyncio.Event()
         self._ready = True
         self.full = False
@@ -101,6 +102,8 @@ class NodeAddresses:
         """An address for a pod. Raises NoNetwork."""
         if not self._ready:
             raise NoNetwork("NetworkNotReady", f"network is not ready: {NOT_READY}")
+        if self._foreign:
+            return self._foreign.popleft()
         copied = [
             ip
             for other in self._copied
@@ -165,6 +168,10 @@ class NodeAddresses:
         The newest of the last node goes first.
         """
         self._copied = tuple(others)
+
+    def set_foreign(self, addresses: Sequence[str]) -> None:
+        """Give further pods these, which another plugin has; none: not."""
+        self._foreign = deque(addresses)
 
     def _wake(self) -> None:
         self._changed.set()

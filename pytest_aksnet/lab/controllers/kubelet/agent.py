@@ -218,8 +218,9 @@ class Kubelets(ControlLoop):
         if worker is None:
             raise KubeletRefusal(400, f"pod {pod} does not have a host assigned")
         node = self._nodes[worker.node_name]
-        if not node.link.up:
-            where = f"dial tcp {node.spec.ip}:{_KUBELET_PORT}: connect: connection refused"
+        if not node.link.up or not node.link.tunnel:
+            why = "i/o timeout" if node.link.up else "connect: connection refused"
+            where = f"dial tcp {node.spec.ip}:{_KUBELET_PORT}: {why}"
             raise KubeletRefusal(500, f"error dialing backend: {where}")
         if container is None:
             names = [runner.spec["name"] for runner in worker.containers.main]

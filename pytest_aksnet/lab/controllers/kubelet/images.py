@@ -54,6 +54,7 @@ _PROGRAMS: dict[str, Program] = {
     # netshoot's own command is zsh, which is not part of a minimal Debian: an interactive shell
     # either way, and either ends at once without a terminal.
     "netshoot": Program(command=("sh",), size=187_000_000),
+    "nginx-ingress-controller": Program(size=113_000_000),
     "node": Program(entrypoint=_PAUSE, size=157_000_000),  # calico/node
     "operator-generic": Program(entrypoint=_PAUSE, only_this=True, size=41_000_000),  # Cilium's
     "pause": Program(entrypoint=_PAUSE, size=300_000),

@@ -7,11 +7,13 @@ import contextlib
 class NodeLink:
     """Between one kubelet and the API server, and how late the kubelet is with its probes.
 
-    `clock_ahead` is by how many seconds the kubelet's clock is ahead.
+    `clock_ahead` is by how many seconds the kubelet's clock is ahead. Without `tunnel` the API
+    server does not get through to the kubelet, which itself is heard.
     """
 
     def __init__(self) -> None:
         self.clock_ahead = 0.0
+        self.tunnel = True
         self._open = asyncio.Event()
         self._open.set()
         self._lateness = 0.0

@@ -10,6 +10,7 @@ from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.spec import LabSpec, OutsideHost
 
 _LONGEST_HOSTNAME = 63
+_STUB = "127.0.0.53"
 _MOST_NAMESERVERS = 3  # the kubelet leaves out the others (Kubernetes docs: "known issues")
 _LOOPBACK_LINES = (
     "127.0.0.1\tlocalhost",
@@ -72,12 +73,15 @@ class ResolverDefects:
     """What kubelets write wrongly into resolv.conf of the pods they start.
 
     `cluster_dns`: by node another address than that of the cluster's DNS. `ndots`: another number
-    than 5. `no_search`: no search list.
+    than 5. `no_search`: no search list. `stub_nodes`: nodes whose own file has the stub address of
+    systemd-resolved. `config_ignored`: dnsPolicy None is taken for ClusterFirst, without dnsConfig.
     """
 
     cluster_dns: dict[str, str] = field(default_factory=dict)
     ndots: int | None = None
     no_search: bool = False
+    stub_nodes: set[str] = field(default_factory=set)
+    config_ignored: bool = False
 
 
 def resolv_conf(pod: JsonObject, spec: LabSpec, defects: ResolverDefects) -> bytes:
@@ -86,6 +90,9 @@ def resolv_conf(pod: JsonObject, spec: LabSpec, defects: ResolverDefects) -> byt
     policy = pod_spec.get("dnsPolicy", "ClusterFirst")
     if policy == "ClusterFirst" and pod_spec.get("hostNetwork"):
         policy = "Default"
+    config = pod_spec.get("dnsConfig") or {}
+    if defects.config_ignored and policy == "None":
+        policy, config = "ClusterFirst", {}
     servers: list[str] = []
     searches: list[str] = []
     options: dict[str, str | None] = {}
@@ -98,9 +105,9 @@ def resolv_conf(pod: JsonObject, spec: LabSpec, defects: ResolverDefects) -> byt
         if defects.no_search:
             searches = []
     elif policy == "Default":
-        servers = [*spec.node_dns_servers]
+        stub = pod_spec.get("nodeName") in defects.stub_nodes
+        servers = [_STUB] if stub else [*spec.node_dns_servers]
         searches = [spec.internal_suffix]
-    config = pod_spec.get("dnsConfig") or {}
     servers += [item for item in config.get("nameservers") or [] if item not in servers]
     searches += [item for item in config.get("searches") or [] if item not in searches]
     for option in config.get("options") or []:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.trouble import Kind
 from pytest_aksnet.lab.contracts import Sandbox
 from pytest_aksnet.lab.controllers.events import WARNING
@@ -129,6 +130,7 @@ class PodSandbox:
             sandbox.netns_fd,
             ip6=next(iter(more), None),
             name=f"{metadata['namespace']}.{metadata['name']}",
+            host_ports=_host_ports(self._record.pod),
         )
         self._around.addresses.assigned(self._record.pod, ips)
         link, mac = self._around.network.pod_link(node, ip)
@@ -171,3 +173,13 @@ class PodSandbox:
             self._around.network.remove_pod(node, self._record.state.ips[0])
             self._node.plugin.removed(self._holder)
         await sandbox.destroy()
+
+
+def _host_ports(pod: JsonObject) -> list[tuple[str, int, int]]:
+    """Protocol, port of the node and port of the pod, of each that a container asks for."""
+    return [
+        (port.get("protocol", "TCP").lower(), int(port["hostPort"]), int(port["containerPort"]))
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports") or ()
+        if port.get("hostPort") and port.get("protocol", "TCP") in ("TCP", "UDP")
+    ]

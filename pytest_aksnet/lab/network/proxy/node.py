@@ -1,11 +1,11 @@
 """What a proxy knows about its node, and what a fault has it get wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_aksnet.lab.network.proxy.reachable import Place
 from pytest_aksnet.lab.network_knobs import ProxyDefect
-from pytest_aksnet.lab.network_views import ServicePortView
+from pytest_aksnet.lab.network_views import EndpointView, ServicePortView
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 
@@ -67,4 +67,33 @@ def seen_by(services: Iterable[ServicePortView], node: ProxyNode) -> list[Servic
         own = [replace(one, affinity_seconds=0) for one in own]
     if ProxyDefect.NODE_PORTS_UNSERVED in node.defects:
         own = [replace(one, node_port=0) for one in own]
+    if ProxyDefect.UDP_UNSERVED in node.defects:
+        # Names of the cluster go on to resolve: that has faults of its own.
+        own = [one for one in own if one.protocol != "UDP" or one.namespace == "kube-system"]
+    if ProxyDefect.ONE_ENDPOINT_PREFERRED in node.defects:
+        own = [replace(one, endpoints=one.endpoints[:1]) for one in own]
+    if ProxyDefect.SILENT_WITHOUT_ENDPOINTS in node.defects:
+        own = [one for one in own if one.endpoints or one.draining]
+    if ProxyDefect.FIRST_PORT_ONLY in node.defects:
+        own = list({(one.namespace, one.service): one for one in reversed(own)}.values())
+    if ProxyDefect.HINTS_STRICT in node.defects:
+        own = [replace(one, endpoints=_hinted(one.endpoints, node)) for one in own]
+    if ProxyDefect.SERVES_OTHER_PORTS in node.defects:
+        own += [other for one in own for other in _other_ports(one)]
     return own
+
+
+def _hinted(endpoints: Iterable[EndpointView], node: ProxyNode) -> tuple[EndpointView, ...]:
+    return tuple(one for one in endpoints if not one.for_zones or node.zone in one.for_zones)
+
+
+def _other_ports(service: ServicePortView) -> Iterator[ServicePortView]:
+    """The same at the next port of the cluster IP, and at its node port there."""
+    for port in {service.port + 1, service.node_port} - {0}:
+        yield replace(
+            service,
+            port_name=f"{service.port_name}-{port}",
+            port=port,
+            node_port=0,
+            load_balancer_ips=(),
+        )
