@@ -1,37 +1,67 @@
 """Reads the site file (aksnet.toml) into `model.site.Site`.
 
-Owns the file's format: unknown keys and wrong types are a `SettingsError` that names file, key and
-remedy. Whether what it says is true is for the checks to find out.
+Owns the file's format: unknown keys, wrong types and what contradicts itself are a `SettingsError`
+that names file, key and remedy. Whether what it says is true is for the checks to find out.
+`docs/site-file.md` describes every key, `docs/aksnet.example.toml` shows it.
 """
 
+import datetime
 import ipaddress
+import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_aksnet.model.errors import SettingsError
 from pytest_aksnet.model.peers import Endpoint
-from pytest_aksnet.model.site import Destination, PrivateName, Site, StubDomain
+from pytest_aksnet.model.site import (
+    HTTPS,
+    AddressPlan,
+    ClientHost,
+    Destination,
+    PrivateName,
+    Site,
+    StubDomain,
+    WhoAmI,
+    host_and_port,
+)
+from pytest_aksnet.site_rules import contradiction
+from pytest_aksnet.site_values import Values
 
-_KEYS = (
-    "private_names",
-    "vnet_vm",
-    "internet",
-    "external_names",
-    "egress_ips",
-    "throughput_floor_gbps",
-    "max_mbps",
+KEYS = (
     "outbound",
+    "egress_ips",
+    "internet",
+    "internet6",
+    "whoami",
+    "vnet_vm",
     "peered_vm",
     "on_prem",
+    "private_names",
+    "external_names",
     "dns_servers",
     "stub_domains",
+    "dns_p99_ms",
+    "api_server",
+    "vnet_client",
+    "internet_client",
+    "private_api_server",
     "reachable",
     "unreachable",
     "required_fqdns",
+    "trusted_ca",
+    "imds",
+    "throughput_floor_gbps",
+    "node_latency_ms",
+    "max_mbps",
+    "as_of",
+    "address_plan",
 )
-_OUTBOUND = ("internet", "none")
-_MAX_PORT = 65535
+"""Every key of the file, in the order of the documentation."""
+
+_OUTBOUND = ("internet", "firewall", "none")
+_IMDS = ("open", "restricted")
+_SURGE = re.compile(r"[0-9]{1,4}%?")
 
 
 def read_site(path: Path | None) -> Site:
@@ -52,81 +82,84 @@ def read_site(path: Path | None) -> Site:
     return _Reader(path).site(content)
 
 
-class _Reader:
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class _Reader(Values):
+    """Knows the keys."""
 
     def site(self, content: Mapping[str, object]) -> Site:
-        self._known(content, _KEYS, "")
+        self._known(content, KEYS, "")
         floor = content.get("throughput_floor_gbps")
-        return Site(
-            private_names=tuple(
-                self._private_name(entry, f"private_names[{index}]")
-                for index, entry in enumerate(self._array(content, "private_names"))
-            ),
+        site = Site(
+            private_names=self._tables(content, "private_names", self._private_name),
             vnet_vm=self._endpoint(content, "vnet_vm", "VM in the VNet"),
             internet=self._endpoint(content, "internet", "host on the internet"),
-            external_names=self._strings(content, "external_names", "external_names"),
+            internet6=self._endpoint(content, "internet6", "host on the internet (IPv6)"),
+            external_names=self._names(content, "external_names"),
             egress_ips=self._addresses(content, "egress_ips", "egress_ips"),
             throughput_floor_gbps=(
                 None if floor is None else self._rate(floor, "throughput_floor_gbps")
+            ),
+            node_latency_ms=(
+                self._rate(content["node_latency_ms"], "node_latency_ms", "number of milliseconds")
+                if "node_latency_ms" in content
+                else None
+            ),
+            api_server=(
+                self._name(content["api_server"], "api_server") if "api_server" in content else ""
+            ),
+            dns_p99_ms=(
+                self._integer(content["dns_p99_ms"], "dns_p99_ms", lambda value: value > 0)
+                if "dns_p99_ms" in content
+                else None
             ),
             max_mbps={
                 size: self._integer(rate, f"max_mbps.{size}", lambda value: value > 0)
                 for size, rate in self._table(content.get("max_mbps", {}), "max_mbps").items()
             },
-            outbound=self._outbound(content.get("outbound", "internet")),
+            outbound=self._choice(content, "outbound", _OUTBOUND, "internet"),
             peered_vm=self._endpoint(content, "peered_vm", "VM in a peered VNet"),
             on_prem=self._endpoint(content, "on_prem", "host on premises"),
             dns_servers=self._addresses(content, "dns_servers", "dns_servers"),
-            stub_domains=tuple(
-                self._stub_domain(entry, f"stub_domains[{index}]")
-                for index, entry in enumerate(self._array(content, "stub_domains"))
+            stub_domains=self._tables(content, "stub_domains", self._stub_domain),
+            reachable=self._tables(content, "reachable", self._destination),
+            unreachable=self._tables(content, "unreachable", self._destination),
+            required_fqdns=self._required_fqdns(content),
+            whoami=self._whoami(content),
+            imds=self._choice(content, "imds", _IMDS, ""),
+            trusted_ca=self._certificates(content, "trusted_ca"),
+            private_api_server=(
+                self._name(content["private_api_server"], "private_api_server")
+                if "private_api_server" in content
+                else ""
             ),
-            reachable=self._destinations(content, "reachable"),
-            unreachable=self._destinations(content, "unreachable"),
-            required_fqdns=(
-                self._strings(content, "required_fqdns", "required_fqdns")
-                if "required_fqdns" in content
-                else None
-            ),
+            vnet_client=self._client(content, "vnet_client", "the client in the VNet"),
+            internet_client=self._client(content, "internet_client", "the client on the internet"),
+            as_of=self._day(content, "as_of"),
+            address_plan=self._address_plan(content),
         )
+        if found := contradiction(site):
+            raise self._error(found.key, found.problem)
+        return site
 
-    def _outbound(self, value: object) -> str:
-        if value not in _OUTBOUND:
-            raise self._error("outbound", f"{value!r} is not one of {', '.join(_OUTBOUND)}")
-        return str(value)
-
-    def _stub_domain(self, entry: object, where: str) -> StubDomain:
-        table = self._table(entry, where)
+    def _stub_domain(self, table: Mapping[str, object], where: str) -> StubDomain:
         self._known(table, ("zone", "name", "addresses"), f"{where}.")
         return StubDomain(
-            zone=self._string(table.get("zone"), f"{where}.zone"),
-            name=self._string(table.get("name"), f"{where}.name"),
-            addresses=self._addresses(table, "addresses", f"{where}.addresses"),
+            zone=self._name(table.get("zone"), f"{where}.zone"),
+            name=self._name(table.get("name"), f"{where}.name"),
+            addresses=self._addresses(table, "addresses", f"{where}.addresses", least=1),
         )
 
-    def _destinations(self, content: Mapping[str, object], key: str) -> tuple[Destination, ...]:
-        found = []
-        for index, entry in enumerate(self._array(content, key)):
-            where = f"{key}[{index}]"
-            table = self._table(entry, where)
-            self._known(table, ("host", "port"), f"{where}.")
-            found.append(
-                Destination(
-                    host=self._string(table.get("host"), f"{where}.host"),
-                    port=self._port(table.get("port", 443), f"{where}.port"),
-                )
-            )
-        return tuple(found)
+    def _destination(self, table: Mapping[str, object], where: str) -> Destination:
+        self._known(table, ("host", "port"), f"{where}.")
+        return Destination(
+            host=self._host(table.get("host"), f"{where}.host"),
+            port=self._port(table.get("port", HTTPS), f"{where}.port"),
+        )
 
-    def _private_name(self, entry: object, where: str) -> PrivateName:
-        table = self._table(entry, where)
+    def _private_name(self, table: Mapping[str, object], where: str) -> PrivateName:
         self._known(table, ("name", "port", "addresses"), f"{where}.")
-        port = self._port(table["port"], f"{where}.port") if "port" in table else 443
         return PrivateName(
-            name=self._string(table.get("name"), f"{where}.name"),
-            port=port,
+            name=self._name(table.get("name"), f"{where}.name"),
+            port=self._port(table.get("port", HTTPS), f"{where}.port"),
             addresses=self._addresses(table, "addresses", f"{where}.addresses"),
         )
 
@@ -137,58 +170,74 @@ class _Reader:
         self._known(table, ("host", "port"), f"{key}.")
         return Endpoint(
             what=what,
-            host=self._string(table.get("host"), f"{key}.host"),
+            host=self._host(table.get("host"), f"{key}.host"),
             port=self._port(table.get("port"), f"{key}.port"),
         )
 
-    def _known(self, table: Mapping[str, object], keys: tuple[str, ...], prefix: str) -> None:
-        for key in table:
-            if key not in keys:
-                raise self._error(f"{prefix}{key}", f"unknown key; known are {', '.join(keys)}")
-
-    def _table(self, value: object, where: str) -> Mapping[str, object]:
-        if not isinstance(value, dict):
-            raise self._error(where, "must be a table")
-        return value
-
-    def _array(self, content: Mapping[str, object], key: str, where: str = "") -> list[object]:
-        value = content.get(key, [])
-        if not isinstance(value, list):
-            raise self._error(where or key, "must be an array")
-        return value
-
-    def _string(self, value: object, where: str) -> str:
-        if not isinstance(value, str) or not value:
-            raise self._error(where, "must be a string that is not empty")
-        return value
-
-    def _strings(self, content: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
-        return tuple(
-            self._string(value, f"{where}[{index}]")
-            for index, value in enumerate(self._array(content, key, where))
+    def _whoami(self, content: Mapping[str, object]) -> WhoAmI | None:
+        if "whoami" not in content:
+            return None
+        table = self._table(content["whoami"], "whoami")
+        self._known(table, ("server", "name"), "whoami.")
+        return WhoAmI(
+            server=self._address(table.get("server"), "whoami.server"),
+            name=self._name(table.get("name"), "whoami.name"),
         )
 
-    def _addresses(self, content: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
-        addresses = self._strings(content, key, where)
-        for index, address in enumerate(addresses):
+    def _required_fqdns(self, content: Mapping[str, object]) -> tuple[str, ...] | None:
+        key = "required_fqdns"
+        if key not in content:
+            return None
+        found = self._strings(content, key, key)
+        for index, text in enumerate(found):
+            where = f"{key}[{index}]"
             try:
-                ipaddress.ip_address(address)
+                host, _ = host_and_port(text)
             except ValueError as error:
-                raise self._error(f"{where}[{index}]", f"{address!r} is no IP address") from error
-        return addresses
+                raise self._error(where, f"{text!r}: {error}; write host or host:port") from error
+            self._name(host, where)
+        return found
 
-    def _port(self, value: object, where: str) -> int:
-        return self._integer(value, where, lambda port: 0 < port <= _MAX_PORT)
+    def _client(self, content: Mapping[str, object], key: str, what: str) -> ClientHost | None:
+        if key not in content:
+            return None
+        table = self._table(content[key], key)
+        self._known(table, ("command", "addresses"), f"{key}.")
+        return ClientHost(
+            what=what,
+            command=self._strings(table, "command", f"{key}.command"),
+            addresses=self._addresses(table, "addresses", f"{key}.addresses"),
+        )
 
-    def _integer(self, value: object, where: str, fits: Callable[[int], bool]) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not fits(value):
-            raise self._error(where, f"{value!r} is no fitting whole number")
+    def _day(self, content: Mapping[str, object], key: str) -> datetime.date | None:
+        value = content.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, datetime.date) or isinstance(value, datetime.datetime):
+            raise self._error(key, f"{value!r} is no date; write it as 2027-03-31, without quotes")
         return value
 
-    def _rate(self, value: object, where: str) -> float:
-        if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-            raise self._error(where, f"{value!r} is no rate in Gbit/s above 0")
-        return float(value)
+    def _address_plan(self, content: Mapping[str, object]) -> AddressPlan:
+        key = "address_plan"
+        table = self._table(content.get(key, {}), key)
+        self._known(table, ("node_subnets", "pod_subnets", "vnet", "max_surge"), f"{key}.")
+        surge = str(table.get("max_surge", ""))
+        if "max_surge" in table and not _SURGE.fullmatch(surge):
+            raise self._error(
+                f"{key}.max_surge", f"{surge!r} is neither a number of nodes nor a percentage"
+            )
+        return AddressPlan(
+            node_subnets=self._ranges(table, "node_subnets", key),
+            pod_subnets=self._ranges(table, "pod_subnets", key),
+            vnet=self._ranges(table, "vnet", key),
+            max_surge=surge,
+        )
 
-    def _error(self, where: str, problem: str) -> SettingsError:
-        return SettingsError(f"--aksnet-config={self._path}: {where}: {problem}")
+    def _ranges(self, table: Mapping[str, object], key: str, prefix: str) -> tuple[str, ...]:
+        found = self._strings(table, key, f"{prefix}.{key}")
+        for index, text in enumerate(found):
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise self._error(f"{prefix}.{key}[{index}]", str(error)) from error
+        return found
