@@ -4,6 +4,7 @@ A missing right or object is kept in words, so that a fact which rests on it can
 unknown. Reads only: nodes, DaemonSets, Services, ServiceCIDRs, and named ConfigMaps.
 """
 
+import urllib.parse
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ SYSTEM = "kube-system"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """`config_maps` holds the data of those of CONFIG_MAPS that are there.
+    """`config_maps` holds the data of those of CONFIG_MAPS that are there, `server_host` the host
+    that the kubeconfig names as the API server.
 
     `pod_ips` are addresses of pods of kube-system that do not use their node's network. `missing`
     says in words what could not be read, by its key: "daemonsets", "pods", "servicecidrs",
@@ -32,6 +34,7 @@ class Evidence:
 
     version: str
     nodes: tuple[Json, ...]
+    server_host: str = ""
     daemon_sets: tuple[Json, ...] = ()
     pod_ips: tuple[str, ...] = ()
     config_maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -68,6 +71,7 @@ def gather(cluster: Cluster) -> Evidence:
     return Evidence(
         version=cluster.version,
         nodes=all_nodes,
+        server_host=urllib.parse.urlsplit(cluster.server).hostname or "",
         daemon_sets=_listed(found_lists["daemonsets"]),
         pod_ips=tuple(_pod_ips(_listed(found_lists["pods"]))),
         config_maps={

@@ -9,9 +9,9 @@ azure-cns where addresses come from the Azure IPAM; Node.spec.podCIDR with kuben
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
+from pytest_aksnet.cluster import platform_facts
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.evidence import (
     CILIUM_CONFIG,
@@ -21,10 +21,13 @@ from pytest_aksnet.cluster.evidence import (
     Evidence,
     gather,
 )
+from pytest_aksnet.cluster.findings import Finding, Seen, Unknown
 from pytest_aksnet.cluster.overrides import checked_overrides
 from pytest_aksnet.cluster.reading import (
+    LABEL,
     cilium_config,
     daemon_set,
+    is_aks,
     joined,
     labels_of,
     listed,
@@ -35,9 +38,8 @@ from pytest_aksnet.cluster.reading import (
     proxy_mode_configured,
     words_of,
 )
-from pytest_aksnet.model.profile import FACTS, Fact, NetworkProfile
+from pytest_aksnet.model.profile import FACTS, OF_AZURE, Elsewhere, Fact, NetworkProfile
 
-_LABEL = "kubernetes.azure.com/"
 _POD_NETWORK_TYPES = {"overlay": "overlay", "vnet": "pod-subnet", "vnetblock": "pod-subnet"}
 _ENGINES = {
     "calico-node": "calico",
@@ -50,48 +52,44 @@ _ENGINES = {
     "weave-net": "other",
     "ovnkube-node": "other",
 }
+_NOWHERE_ELSE = Elsewhere()
 _ONLY_AKS = "only AKS has it, and this cluster shows no sign of AKS"
 _COREFILE_ZONE = re.compile(r"^\s*kubernetes\s+([A-Za-z0-9.-]+)", re.MULTILINE)
 
 
-class Seen(NamedTuple):
-    """One source that says what a fact is."""
+def read_profile(
+    cluster: Cluster,
+    overrides: Mapping[str, str],
+    elsewhere: Callable[[Sequence[str]], Elsewhere] | None = None,
+) -> NetworkProfile:
+    """Every fact that is proven; `overrides` (--aksnet-profile) win.
 
-    value: str
-    source: str
-
-
-class Unknown(NamedTuple):
-    """Why no source says it."""
-
-    why: str
-
-
-Finding = list[Seen] | Unknown  # the first one seen counts, the others may contradict it
-
-
-def read_profile(cluster: Cluster, overrides: Mapping[str, str]) -> NetworkProfile:
-    """Every fact that the cluster proves; `overrides` (--aksnet-profile) win.
-
-    Raises SettingsError for an override that is unknown or cannot be read, before asking the
-    cluster, and EnvironmentProblem where the cluster cannot be asked.
+    `elsewhere` tells what is known outside of the cluster, from the nodes' spec.providerID. Raises
+    SettingsError for an override that is unknown or cannot be read, before asking the cluster, and
+    EnvironmentProblem where the cluster cannot be asked.
     """
     checked_overrides(overrides)
-    return profile_of(gather(cluster), overrides)
+    evidence = gather(cluster)
+    providers = [str((node.get("spec") or {}).get("providerID") or "") for node in evidence.nodes]
+    return profile_of(evidence, overrides, elsewhere(providers) if elsewhere else _NOWHERE_ELSE)
 
 
-def profile_of(evidence: Evidence, overrides: Mapping[str, str]) -> NetworkProfile:
-    """The profile that this evidence proves, with the overrides. Raises SettingsError."""
+def profile_of(
+    evidence: Evidence, overrides: Mapping[str, str], elsewhere: Elsewhere = _NOWHERE_ELSE
+) -> NetworkProfile:
+    """The profile that all of this proves: overrides first, then the cluster. SettingsError."""
     facts: dict[str, Fact] = {}
     unknown: dict[str, str] = {}
     given = checked_overrides(overrides)
     for name in FACTS:
         finding = _RULES[name](evidence)
         seen = finding if isinstance(finding, list) else []
+        seen = [*seen, *(Seen(*one) for one in elsewhere.facts.get(name, ()))]
         if name in given:
             seen = [Seen(given[name], "--aksnet-profile"), *seen]
         if not seen:
-            unknown[name] = finding.why if isinstance(finding, Unknown) else "nothing says it"
+            why = finding.why if isinstance(finding, Unknown) else "nothing says it"
+            unknown[name] = f"{why}; {elsewhere.no_azure}" if name in OF_AZURE else why
             continue
         facts[name] = Fact(
             value=seen[0].value,
@@ -102,27 +100,13 @@ def profile_of(evidence: Evidence, overrides: Mapping[str, str]) -> NetworkProfi
                 if other.value != seen[0].value
             ),
         )
-    return NetworkProfile(facts=facts, unknown=unknown)
-
-
-def _cloud(evidence: Evidence) -> Finding:
-    providers: dict[str, str] = {}
-    for node in evidence.nodes:
-        provider = str((node.get("spec") or {}).get("providerID") or "").partition(":")[0]
-        value = "azure" if provider == "azure" else "other"
-        source = f"spec.providerID of node {node['metadata']['name']} ({provider or 'empty'})"
-        providers.setdefault(value, source)
-    if not providers:
-        return Unknown("the cluster has no node")
-    return [Seen(value, source) for value, source in providers.items()]
-
-
-def _is_aks(evidence: Evidence) -> bool:
-    return any(f"{_LABEL}cluster" in labels_of(node) for node in evidence.nodes)
+    return NetworkProfile(
+        facts=facts, unknown=unknown, azure=elsewhere.azure, no_azure=elsewhere.no_azure
+    )
 
 
 def _mode(evidence: Evidence) -> Finding:
-    if not _is_aks(evidence):
+    if not is_aks(evidence):
         return Unknown(_ONLY_AKS)
     seen = [
         *_mode_by_label(evidence),
@@ -149,12 +133,12 @@ def _mode_by_label(evidence: Evidence) -> list[Seen]:
     seen: dict[str, Seen] = {}
     for node in evidence.nodes:
         labels, name = labels_of(node), node["metadata"]["name"]
-        kind = labels.get(f"{_LABEL}podnetwork-type", "")
+        kind = labels.get(f"{LABEL}podnetwork-type", "")
         if kind in _POD_NETWORK_TYPES:
-            source = f"label {_LABEL}podnetwork-type={kind} of node {name}"
+            source = f"label {LABEL}podnetwork-type={kind} of node {name}"
             seen.setdefault(_POD_NETWORK_TYPES[kind], Seen(_POD_NETWORK_TYPES[kind], source))
-        elif labels.get(f"{_LABEL}azure-cni-overlay") == "true":
-            source = f"label {_LABEL}azure-cni-overlay=true of node {name}"
+        elif labels.get(f"{LABEL}azure-cni-overlay") == "true":
+            source = f"label {LABEL}azure-cni-overlay=true of node {name}"
             seen.setdefault("overlay", Seen("overlay", source))
     return list(seen.values())
 
@@ -201,7 +185,7 @@ def _policy_engine(evidence: Evidence) -> Finding:
             seen.append(Seen(engine, f"DaemonSet {metadata['namespace']}/{metadata['name']}"))
     if seen:
         return seen
-    if _is_aks(evidence):
+    if is_aks(evidence):
         return [Seen("none", "no DaemonSet of Calico, Cilium or Azure NPM runs")]
     return Unknown("no DaemonSet of a known policy engine runs, but another one may enforce")
 
@@ -233,7 +217,7 @@ def _service_cidrs(evidence: Evidence) -> Finding:
 
 
 def _node_cidrs(_: Evidence) -> Finding:
-    return Unknown("the nodes' addresses are known, but only ARM knows their subnets")
+    return Unknown("the nodes' addresses are known, but not their subnets")
 
 
 def _vnet_cidrs(evidence: Evidence) -> Finding:
@@ -243,7 +227,7 @@ def _vnet_cidrs(evidence: Evidence) -> Finding:
         if ranges:
             source = f"ConfigMap {MASQ_CONFIG}: AKS lists the ranges of the virtual network there"
             return [Seen(listed(ranges), source)]
-    return Unknown("in this network mode only ARM knows the ranges of the virtual network")
+    return Unknown("in this network mode no object lists the ranges of the virtual network")
 
 
 def _cluster_domain(evidence: Evidence) -> Finding:
@@ -256,12 +240,6 @@ def _cluster_domain(evidence: Evidence) -> Finding:
     return Unknown(f"of ConfigMap kube-system/{COREDNS_CONFIG}: {why}")
 
 
-def _dns_service_ip(evidence: Evidence) -> Finding:
-    if evidence.dns_service is None:
-        return Unknown(f"of Service kube-system/kube-dns: {evidence.missing.get('kube-dns', '')}")
-    return [Seen(evidence.dns_service["spec"]["clusterIP"], "Service kube-system/kube-dns")]
-
-
 def _kube_proxy_mode(evidence: Evidence) -> Finding:
     if "daemonsets" in evidence.missing:
         return Unknown(f"of DaemonSets: {evidence.missing['daemonsets']}")
@@ -272,7 +250,7 @@ def _kube_proxy_mode(evidence: Evidence) -> Finding:
             return [
                 Seen("none", f"ConfigMap {CILIUM_CONFIG}: kube-proxy-replacement {replacement}")
             ]
-        if _is_aks(evidence) and daemon_set(evidence, "cilium"):
+        if is_aks(evidence) and daemon_set(evidence, "cilium"):
             return [Seen("none", "cilium runs and kube-proxy does not")]
         return Unknown("there is no DaemonSet kube-proxy, and nothing says what replaces it")
     argument = proxy_mode_argument(proxy)
@@ -287,14 +265,8 @@ def _kube_proxy_mode(evidence: Evidence) -> Finding:
     return [Seen("iptables", "DaemonSet kube-proxy names no mode (default on Linux)")]
 
 
-def _egress_ips(_: Evidence) -> Finding:
+def _in_azure_only(_: Evidence) -> Finding:
     return Unknown("nothing in the cluster says it")
-
-
-def _kubernetes_version(evidence: Evidence) -> Finding:
-    if not evidence.version:
-        return Unknown("the API server names none")
-    return [Seen(evidence.version, "/version of the API server")]
 
 
 _RULES: Mapping[str, Callable[[Evidence], Finding]] = {
@@ -305,9 +277,19 @@ _RULES: Mapping[str, Callable[[Evidence], Finding]] = {
     "node-cidrs": _node_cidrs,
     "vnet-cidrs": _vnet_cidrs,
     "cluster-domain": _cluster_domain,
-    "dns-service-ip": _dns_service_ip,
+    "dns-service-ip": platform_facts.dns_service_ip,
     "kube-proxy-mode": _kube_proxy_mode,
-    "egress-ips": _egress_ips,
-    "kubernetes-version": _kubernetes_version,
-    "cloud": _cloud,
+    "egress-ips": _in_azure_only,
+    "kubernetes-version": platform_facts.kubernetes_version,
+    "cloud": platform_facts.cloud,
+    "region": platform_facts.region,
+    "ip-families": platform_facts.ip_families,
+    "data-plane": platform_facts.data_plane,
+    "ebpf-host-routing": platform_facts.ebpf_host_routing,
+    "local-dns": platform_facts.local_dns,
+    "max-pods": platform_facts.max_pods,
+    "api-server": platform_facts.api_server,
+    "outbound-type": _in_azure_only,
+    "load-balancer-sku": _in_azure_only,
+    "support-plan": _in_azure_only,
 }

@@ -15,7 +15,23 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "policy-engine": ("none", "azure", "calico", "cilium", "other"),
     "kube-proxy-mode": ("iptables", "nftables", "ipvs", "none"),
     "cloud": ("azure", "other"),
+    "ip-families": ("ipv4", "ipv6", "ipv4,ipv6"),
+    "data-plane": ("azure", "cilium", "other"),
+    "ebpf-host-routing": ("yes", "no"),
+    "local-dns": ("on", "off", "some"),
+    "api-server": ("public", "private"),
+    "load-balancer-sku": ("standard", "basic"),
+    "support-plan": ("KubernetesOfficial", "AKSLongTermSupport"),
 }
+
+
+def _pool_size(text: str) -> int:
+    pool, _, number = text.partition("=")
+    if not pool or not number.isdecimal():
+        raise ValueError(f"{text!r} is not POOL=NUMBER")
+    return int(number)
+
+
 _LISTS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "pod-cidrs": (ipaddress.ip_network, "address ranges such as 10.244.0.0/16"),
     "service-cidrs": (ipaddress.ip_network, "address ranges such as 10.0.0.0/16"),
@@ -23,6 +39,7 @@ _LISTS: Mapping[str, tuple[Callable[[str], object], str]] = {
     "vnet-cidrs": (ipaddress.ip_network, "address ranges such as 10.224.0.0/12"),
     "egress-ips": (ipaddress.ip_address, "addresses"),
     "dns-service-ip": (ipaddress.ip_address, "an address"),
+    "max-pods": (_pool_size, "most pods of a node by agent pool, such as system=110,user=30"),
 }
 
 

@@ -13,11 +13,24 @@ from pytest_aksnet.cluster.evidence import CILIUM_CONFIG, MASQ_CONFIG, Evidence
 from pytest_aksnet.model.api import Json
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LABEL = "kubernetes.azure.com/"
+_POOL_LABELS = (f"{LABEL}agentpool", "agentpool")
 
 
 def labels_of(node: Json) -> Mapping[str, str]:
     """The labels of an object."""
     return node["metadata"].get("labels") or {}
+
+
+def is_aks(evidence: Evidence) -> bool:
+    """Whether AKS made the nodes: it labels them with their cluster."""
+    return any(f"{LABEL}cluster" in labels_of(node) for node in evidence.nodes)
+
+
+def pool_of(node: Json) -> str:
+    """The agent pool of a node, empty where no label tells it."""
+    labels = labels_of(node)
+    return next((labels[key] for key in _POOL_LABELS if labels.get(key)), "")
 
 
 def daemon_set(evidence: Evidence, name: str) -> Json | None:

@@ -5,9 +5,10 @@ inconclusive and names the option that sets it.
 """
 
 import ipaddress
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from pytest_aksnet.model.azure import AzureNetwork
 from pytest_aksnet.model.errors import FactUnknown
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -25,7 +26,26 @@ FACTS: Mapping[str, str] = {
     "egress-ips": "public addresses that pods leave with, comma separated",
     "kubernetes-version": "version of the API server",
     "cloud": "azure, or other",
+    "region": "region of the nodes, such as westeurope",
+    "ip-families": "ipv4, ipv6, or ipv4,ipv6 where pods and Services have both",
+    "data-plane": "what carries pods and Services: azure, cilium, other",
+    "ebpf-host-routing": "yes where eBPF routes past the host's iptables (some nodes count), or no",
+    "local-dns": "LocalDNS of AKS on the nodes: on, off, or some",
+    "max-pods": "most pods of a node by agent pool, as pool=250,other=30",
+    "api-server": "where the API server is reached: public or private",
+    "outbound-type": "how the cluster leaves: loadBalancer, managedNATGateway, "
+    "userAssignedNATGateway, userDefinedRouting, none, block",
+    "support-plan": "support plan of AKS: KubernetesOfficial or AKSLongTermSupport",
+    "load-balancer-sku": "SKU of the cluster's load balancer: standard or basic",
 }
+# What Azure Resource Manager can say where the cluster does not.
+OF_AZURE = frozenset(
+    {
+        *("node-cidrs", "vnet-cidrs", "pod-cidrs", "egress-ips", "outbound-type", "api-server"),
+        *("load-balancer-sku", "support-plan"),
+    }
+)
+NO_AZURE = "Azure Resource Manager was not asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +58,25 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """What is said of the cluster outside of it: (value, source) pairs by the name of the fact."""
+
+    facts: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    azure: AzureNetwork | None = None
+    no_azure: str = NO_AZURE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkProfile:
-    """The facts by name (keys of `FACTS`); `unknown` says why each of the others is missing."""
+    """The facts by name (keys of `FACTS`); `unknown` says why each of the others is missing.
+
+    `azure` is what Azure Resource Manager says, None where it was not read: `no_azure` says why.
+    """
 
     facts: Mapping[str, Fact]
     unknown: Mapping[str, str]
+    azure: AzureNetwork | None = None
+    no_azure: str = NO_AZURE
 
     def get(self, name: str) -> str | None:
         """The value of a fact, or None where it is unknown."""
@@ -59,6 +93,11 @@ class NetworkProfile:
                 f"set it with --aksnet-profile {name}=VALUE ({FACTS[name]})"
             )
         return value
+
+    def numbers(self, name: str) -> dict[str, int]:
+        """A fact such as "max-pods" as numbers by name. Raises FactUnknown like `need`."""
+        parts = (part.partition("=") for part in self.need(name).split(","))
+        return {key.strip(): int(value) for key, _, value in parts}
 
     def networks(self, name: str) -> tuple[Network, ...]:
         """A comma separated fact as networks. Raises FactUnknown like `need`."""

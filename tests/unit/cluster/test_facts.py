@@ -14,7 +14,7 @@ from pytest_aksnet.cluster.evidence import (
 )
 from pytest_aksnet.cluster.facts import profile_of, read_profile
 from pytest_aksnet.model.errors import FactUnknown, SettingsError
-from pytest_aksnet.model.profile import FACTS
+from pytest_aksnet.model.profile import FACTS, Elsewhere
 from tests.unit.cluster.scripted_api import Json, Request, ScriptedApi, status
 
 AZURE = "azure:///subscriptions/s/resourceGroups/mc_rg/providers/Microsoft.Compute/x"
@@ -79,8 +79,12 @@ def test_an_overlay_cluster_is_known_by_its_label_and_its_masquerade_ranges() ->
         "kube-proxy-mode": "iptables",
         "kubernetes-version": "v1.34.2",
         "cloud": "azure",
+        "data-plane": "azure",
+        "ebpf-host-routing": "no",
+        "local-dns": "off",
+        "ip-families": "ipv4",
     }
-    assert set(profile.unknown) == {"node-cidrs", "vnet-cidrs", "egress-ips"}
+    assert {"node-cidrs", "vnet-cidrs", "egress-ips"} < set(profile.unknown)
     assert set(profile.facts) | set(profile.unknown) == set(FACTS)
     mode = profile.facts["mode"]
     assert "podnetwork-type=overlay of node n1" in mode.source
@@ -310,3 +314,83 @@ def test_facts_come_from_the_cluster(api: ScriptedApi, cluster: Cluster) -> None
     assert profile.get("vnet-cidrs") == "10.224.0.0/12"
     assert profile.facts["pod-cidrs"].conflicts == ()
     assert "the cluster has none" in profile.unknown["cluster-domain"]
+
+
+def labelled(name: str, **labels: str) -> Json:
+    marks = {
+        f"kubernetes.azure.com/{key.replace('_', '-')}": value for key, value in labels.items()
+    }
+    return node(name, "10.224.0.4", labels={**AKS, **marks})
+
+
+def test_labels_tell_of_the_data_plane_and_of_local_dns() -> None:
+    one = labelled(
+        "n1", ebpf_dataplane="cilium", ebpf_host_routing="true", localdns_state="enabled"
+    )
+    profile = profile_of(
+        evidence(nodes=(one, labelled("n2")), daemon_sets=(daemon_set("cilium"),)), {}
+    )
+    assert profile.get("data-plane") == "cilium"
+    assert profile.get("ebpf-host-routing") == "yes"
+    assert profile.get("local-dns") == "some"
+    assert "node n1" in profile.facts["local-dns"].source
+    assert profile_of(evidence(nodes=(one,)), {}).get("local-dns") == "on"
+
+
+def test_pools_have_the_least_of_their_nodes_pods() -> None:
+    def with_pods(name: str, pool: str, pods: str) -> Json:
+        found = labelled(name, agentpool=pool)
+        found["status"]["capacity"] = {"pods": pods}
+        return found
+
+    nodes = (with_pods("a", "user", "110"), with_pods("b", "user", "30"), with_pods("c", "", "9"))
+    profile = profile_of(evidence(nodes=nodes), {})
+    assert profile.numbers("max-pods") == {"nodes": 9, "user": 30}
+    given = profile_of(evidence(nodes=nodes), {"max-pods": "user=50, system=30"})
+    assert given.numbers("max-pods") == {"user": 50, "system": 30}
+    with pytest.raises(SettingsError, match="POOL=NUMBER"):
+        profile_of(evidence(), {"max-pods": "50"})
+
+
+@pytest.mark.parametrize(
+    ("host", "value", "why"),
+    [
+        ("c-1.4f0e.privatelink.westeurope.azmk8s.io", "private", ""),
+        ("c-1.private.westeurope.azmk8s.io", "private", ""),
+        ("c-1.hcp.westeurope.azmk8s.io", None, "only ARM knows"),
+        ("127.0.0.1", None, "no name of AKS"),
+    ],
+)
+def test_a_private_zone_in_the_kubeconfig_is_a_private_api_server(
+    host: str, value: str | None, why: str
+) -> None:
+    profile = profile_of(evidence(server_host=host), {})
+    assert profile.get("api-server") == value
+    assert why in profile.unknown.get("api-server", "")
+
+
+def test_families_are_those_of_services_and_pods() -> None:
+    both = ("10.0.0.0/16", "fd00::/108")
+    profile = profile_of(evidence(service_cidrs=both, pod_ips=("10.244.0.4", "fd01::4")), {})
+    assert profile.get("ip-families") == "ipv4,ipv6"
+    assert profile.facts["ip-families"].conflicts == ()
+
+
+def test_what_is_said_elsewhere_comes_after_the_cluster_and_shows_as_conflict() -> None:
+    elsewhere = Elsewhere(
+        facts={
+            "pod-cidrs": [("10.99.0.0/16", "ARM")],
+            "node-cidrs": [("10.224.0.0/16", "ARM"), ("10.225.0.0/16", "the site file")],
+        },
+        no_azure="no credentials",
+    )
+    profile = profile_of(
+        evidence(daemon_sets=(PROXY, AGENT, CNS), config_maps=masquerade("10.244.0.0/16")),
+        {},
+        elsewhere,
+    )
+    assert profile.get("pod-cidrs") == "10.244.0.0/16"
+    assert profile.facts["pod-cidrs"].conflicts == ("ARM says 10.99.0.0/16",)
+    assert profile.get("node-cidrs") == "10.224.0.0/16"
+    assert profile.facts["node-cidrs"].conflicts == ("the site file says 10.225.0.0/16",)
+    assert "no credentials" in profile.unknown["outbound-type"]

@@ -10,6 +10,7 @@ from pytest_aksnet.cluster.objects import (
     ServiceRequest,
     await_endpoints,
     await_load_balancer,
+    change_service,
     create_network_policy,
     create_service,
     delete_network_policy,
@@ -94,6 +95,16 @@ def test_a_service_comes_back_as_the_server_completed_it(
     )
     assert service.fqdn == "s.ns.svc.corp.local"
     assert api.sent("POST", SERVICES)[0].query == {"fieldValidation": "Strict"}
+
+
+def test_a_service_is_changed_by_what_is_given(api: ScriptedApi, cluster: Cluster) -> None:
+    ingress: list[Json] = [{"ip": "10.224.200.1"}]
+    changed = created({"clusterIP": "10.0.0.5", "ports": [{"port": 81}]}, ingress)
+    api.answer("PATCH", f"{SERVICES}/s", (200, changed))
+    change = {"spec": {"ports": [{"port": 81}]}}
+    service = change_service(cluster, SERVICE, change, cluster_domain="cluster.local")
+    assert (service.port, service.load_balancer_ips) == (81, ("10.224.200.1",))
+    assert api.sent("PATCH", f"{SERVICES}/s")[0].body == change
 
 
 def test_a_headless_service_has_no_address(api: ScriptedApi, cluster: Cluster) -> None:
