@@ -1,7 +1,7 @@
 """What probes saw, typed. No observation says whether it is good: that is for `expectations`."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class ConnectOutcome(enum.Enum):
@@ -65,8 +65,42 @@ class DnsAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResolverConfig:
+    """What /etc/resolv.conf of a pod says, in its order; options as written, such as "ndots:5"."""
+
+    nameservers: tuple[str, ...]
+    search: tuple[str, ...]
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NameQueries:
+    """The names that the C library of a pod asked a DNS server for, in order, to find `name`."""
+
+    name: str
+    asked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """How a DNS server denies `name`: for how long (seconds) others may keep that, and where.
+
+    `ttl_s` is that of the SOA record of `zone`, by which it is kept (RFC 2308, 5), None without.
+    """
+
+    name: str
+    status: DnsStatus
+    zone: str = ""
+    ttl_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Throughput:
-    """What one bounded iperf3 run measured, as the receiver counted it (Gbit/s, seconds)."""
+    """What one bounded iperf3 run measured, as the receiver counted it (Gbit/s, seconds).
+
+    CPU is that of the two processes, in percent of one core. `moved_bytes` is what the receiver
+    got in the measured time; `segments` is about how many full packets of its path that is.
+    """
 
     gbps: float
     streams: int
@@ -75,6 +109,8 @@ class Throughput:
     sender_cpu_percent: float
     receiver_cpu_percent: float
     tool_version: str
+    moved_bytes: int = 0
+    segments: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +128,75 @@ class Interface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicState:
-    """The interfaces of a node, and the vf_ counters of `ethtool -S` by interface."""
+    """The interfaces of a node, and the vf_ counters of `ethtool -S` by interface.
+
+    `losses` are counters of what was lost, by interface with a driver: of sysfs and of the driver,
+    such as rx_out_of_buffer.
+    """
 
     interfaces: tuple[Interface, ...]
     vf_counters: dict[str, dict[str, int]]
+    losses: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Bounded runs between a pair of nodes, there and back, and their NICs around them.
+
+    `gentle` is one there that is far from filling the way. `before` and `after` are by the nodes'
+    names.
+    """
+
+    sender: str
+    receiver: str
+    there: Throughput
+    back: Throughput
+    gentle: Throughput
+    before: dict[str, NicState]
+    after: dict[str, NicState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelState:
+    """What the kernel says of a network namespace; what could not be read is not in it.
+
+    `settings` are sysctls by name, such as "net.ipv4.ip_forward"; `conntrack` and `protocols` are
+    counters since boot ("drop", "Tcp.RetransSegs"); `uplink` is the interface of the default route,
+    empty where there is none, with its `mtu` (bytes) and its counters of sysfs. `clock_s` is the
+    time by `date`, in whole seconds of the epoch.
+    """
+
+    settings: dict[str, str]
+    conntrack: dict[str, int]
+    protocols: dict[str, int]
+    uplink: str
+    mtu: int
+    link_counters: dict[str, int]
+    clock_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CniState:
+    """The network plugin's files on a node: names of configurations, in the order of loading.
+
+    `plugins` and `ipam` are of the first one. `addresses` are those that Azure's plugin gave to
+    pods, None where it keeps no state.
+    """
+
+    configs: tuple[str, ...]
+    plugins: tuple[str, ...]
+    ipam: str
+    addresses: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpText:
+    """The answer to one GET: `status` is 0 where none came, and then `problem` says why."""
+
+    url: str
+    status: int
+    body: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +218,19 @@ class ProbeList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeprecatedApi:
+    """A deprecated API that some client has asked for since the API server started.
+
+    `removed_release` is the version that will not serve it ("1.37"), empty where none is named.
+    """
+
+    group: str
+    version: str
+    resource: str
+    removed_release: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactSheet:
     """What was read, not looked at with packets: objects of the API or of ARM, files of a node.
 
@@ -128,4 +242,31 @@ class FactSheet:
     facts: dict[str, str]
 
 
-Observation = Connection | DnsAnswer | Throughput | NicState | ProbeList | FactSheet
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodInterfaces:
+    """What a pod has in its network namespace: MTU by interface (bytes), and its default routes.
+
+    A route reads "eth0 via 169.254.1.1", without a gateway "eth0"; `default6` are those of IPv6.
+    """
+
+    mtus: dict[str, int]
+    default4: tuple[str, ...]
+    default6: tuple[str, ...]
+
+
+Observation = (
+    Connection
+    | PodInterfaces
+    | DnsAnswer
+    | ResolverConfig
+    | NameQueries
+    | Denial
+    | Throughput
+    | NicState
+    | Transfer
+    | KernelState
+    | CniState
+    | HttpText
+    | ProbeList
+    | FactSheet
+)

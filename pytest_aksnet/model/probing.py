@@ -18,7 +18,8 @@ class Kind(enum.Enum):
     """What is done; the values are the words of the agent's protocol.
 
     TCP and UDP want the answer of a reflector with their nonce, CONNECT only the handshake. MTU is
-    the path MTU with DF set, by ICMP where the pod may, else by UDP towards a reflector.
+    the path MTU with DF set, by ICMP where it is answered, else by UDP towards a reflector. LOSS is
+    a row of datagrams to a reflector, none of them repeated; it tells how many were answered.
     """
 
     TCP = "t"
@@ -29,6 +30,7 @@ class Kind(enum.Enum):
     TLS = "s"
     ICMP = "i"
     MTU = "m"
+    LOSS = "l"
 
 
 class Finding(enum.Enum):
@@ -61,9 +63,14 @@ class Probe:
 
     With `until` it is repeated inside the agent until one of these findings has come `times` times
     in a row, or until `within_s` seconds after the start of the list. `options` by kind:
-    TCP and UDP `pod`, the name that must answer; DNS `name`, `type`, `tcp`, `search` (any text
-    means yes), with `host` the server's address or empty for those of resolv.conf; HTTP `path`,
-    `name`, `bytes`; TLS `name`, `ca` (PEM); MTU `via` ("icmp" or "udp").
+    TCP and UDP `pod`, the name that must answer; TCP, HTTP and TLS `hold`, seconds for which the
+    connection is open before the first word (`held` in the facts: whether it lived through them);
+    UDP `from`, its source port; CONNECT `mss`, to be told segment sizes;
+    LOSS `count` and `gap_ms`;
+    DNS `name`, `type`, `tcp`, `search`, `once` (any text means yes; once: never sent again, else
+    after a quarter and half of the time-out), with `host` the server's address or empty for those
+    of resolv.conf; HTTP `path`, `name`, `bytes`; TLS `name`, `ca` (PEM); MTU `via` ("icmp" or
+    "udp").
     """
 
     kind: Kind

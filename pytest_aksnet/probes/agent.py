@@ -9,12 +9,13 @@ privilege. Lines to it are words: `list ID BUDGET_S COUNT`, then `p INDEX KIND H
 from pytest_aksnet.model.probing import AgentScript
 from pytest_aksnet.probes.agent_core import CORE
 from pytest_aksnet.probes.agent_looks import LOOKS
+from pytest_aksnet.probes.agent_loss import LOSS
 from pytest_aksnet.probes.agent_names import NAMES
 from pytest_aksnet.probes.agent_packets import PACKETS
 from pytest_aksnet.probes.agent_tls import TLS
 
 LEASE_S = 30.0
-SCRIPT = "\n".join((CORE, LOOKS, NAMES, PACKETS, TLS, "Agent().run()\n"))
+SCRIPT = "\n".join((CORE, LOOKS, LOSS, NAMES, PACKETS, TLS, "Agent().run()\n"))
 
 # os.read, as the buffer of sys.stdin would swallow the first lines behind the script.
 _STUB = """\

@@ -7,6 +7,7 @@ within minutes.
 
 LOOKS = r"""
 IP_RECVERR, IPV6_RECVERR = 11, 25
+TCP_INFO, TIMESTAMPS, LENGTH_OF_TIMESTAMPS = 11, 1, 12
 LANES = ((20000, 29900), (33000, 60900))
 PORTS = sum(end - start for start, end in LANES)
 REST_S, PORTS_PER_S, BIND_TRIES = 180.0, 50, 64
@@ -52,7 +53,7 @@ class Ports:
                 return start + at
             at -= end - start
 
-    def connect(self, family, kind, address, port):
+    def connect(self, family, kind, address, port, source=0):
         "A socket on its way to address and port. Raises CannotLook, or OSError for the network."
         target = (kind, address, port)
         for _ in range(BIND_TRIES):
@@ -64,10 +65,10 @@ class Ports:
                 if kind == socket.SOCK_STREAM:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 report_errors(sock)
-                sock.bind(("", self.next(target)))
+                sock.bind(("", source or self.next(target)))
             except OSError as error:
                 sock.close()
-                if error.errno == errno.EADDRINUSE:
+                if error.errno == errno.EADDRINUSE and not source:
                     continue
                 raise CannotLook("no source port: %s" % error)
             except CannotLook:
@@ -126,6 +127,7 @@ class Look:
         self.after(self.job.timeout, self.late)
         family = family_of(self.job.host)
         if family is None:
+            self.silent = "unresolved"
             self.agent.names.ask(self)
         else:
             self.open(family, self.job.host)
@@ -135,6 +137,7 @@ class Look:
             self.end("unresolved", detail=error)
         else:
             self.facts["address"] = address
+            self.silent = type(self).silent
             self.open(family, address)
 
     def late(self):
@@ -200,10 +203,11 @@ class Unknown(Look):
 
 
 class Stream(Look):
-    "A TCP connection; what is said over it is for its kinds."
+    "A TCP connection; what is said over it, after `hold` seconds of silence, is for its kinds."
 
     def open(self, family, address):
         self.family, self.address, self.up, self.data = family, address, False, b""
+        self.holding = False
         kind = socket.SOCK_STREAM
         self.watch(
             self.agent.ports.connect(family, kind, address, self.job.port), selectors.EVENT_WRITE
@@ -216,19 +220,43 @@ class Stream(Look):
                 raise OSError(failed, os.strerror(failed))
             self.up, self.silent = True, "mute"
             self.facts["connect_ms"] = round(1000 * (self.agent.clock.running() - self.began), 3)
-            self.connected()
+            hold = float(self.job.options.get("hold", "0"))
+            if hold:
+                self.holding = True
+                self.after(hold, self.held)
+                self.want(selectors.EVENT_READ)
+            else:
+                self.connected()
             return
         data = self.sock.recv(MOST_ANSWER)
+        if self.holding:
+            return self.end("eof", held=False, said=show(data, 200))
         self.data += data
         self.received(not data)
+
+    def held(self):
+        self.holding, self.facts["held"] = False, True
+        self.connected()
 
     def ask(self, request):
         self.sock.send(request)
         self.want(selectors.EVENT_READ)
 
 
+def segment_sizes(sock):
+    "The longest segments (bytes, options included): what the peer's MSS allows, what ours told."
+    info = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 104)
+    options = LENGTH_OF_TIMESTAMPS if info[5] & TIMESTAMPS else 0
+    return {
+        "mss": struct.unpack_from("=I", info, 16)[0] + options,
+        "own_mss": struct.unpack_from("=I", info, 84)[0],
+    }
+
+
 class Connect(Stream):
     def connected(self):
+        if "mss" in self.job.options:
+            self.facts.update(segment_sizes(self.sock))
         self.end("ok")
 
 
@@ -273,7 +301,9 @@ class Http(Stream):
         length = re.search(rb"(?i)\r\ncontent-length: *(\d{1,15})", head)
         whole = length is not None and len(body) >= int(length.group(1))
         if over or whole or len(body) >= self.most:
-            self.end("ok", status=int(status.group(1)), body=show(body, self.most))
+            moved = re.search(rb"(?i)\r\nlocation: *([^\r\n]{1,500})", head)
+            facts = {"location": show(moved.group(1), 500)} if moved else {}
+            self.end("ok", status=int(status.group(1)), body=show(body, self.most), **facts)
 
 
 class Datagrams(Look):
@@ -290,7 +320,8 @@ class Datagrams(Look):
 class Udp(Datagrams):
     def socket(self, family, address):
         self.nonce = self.agent.nonce()
-        return self.agent.ports.connect(family, socket.SOCK_DGRAM, address, self.job.port)
+        source = int(self.job.options.get("from", "0"))
+        return self.agent.ports.connect(family, socket.SOCK_DGRAM, address, self.job.port, source)
 
     def send(self):
         self.sock.send(b"aksnet %s\n" % self.nonce.encode())

@@ -138,7 +138,7 @@ class Dns(Look):
         self.tcp, self.turn = bool(options.get("tcp")), 0
         self.after(self.job.timeout, self.late)
         self.next_name()
-        if not self.tcp:
+        if not self.tcp and not options.get("once"):
             for part in (4, 2):
                 self.after(self.job.timeout / part, self.other_server)
 

@@ -49,18 +49,25 @@ class Icmp(Datagrams):
 class PathMtu(Look):
     "The largest packet that gets there unfragmented: asked of the path, found by halves if silent."
 
+    # Where pings are not answered at all, datagrams ask, if there is a port for them.
+
     def open(self, family, address):
-        self.family, self.address, self.icmp = family, address, False
+        self.step = 0
         sock = None
         if self.job.options.get("via", "icmp") == "icmp":
             try:
                 sock = ping_socket(family)
                 sock.connect((address, 0))
-                self.icmp = True
             except CannotLook:
                 if "via" in self.job.options or not self.job.port:
                     raise
-        if not self.icmp:
+                sock = None
+        self.ask_by(family, address, sock)
+
+    def ask_by(self, family, address, ping):
+        self.family, self.address, self.icmp = family, address, ping is not None
+        sock = ping
+        if sock is None:
             sock = self.agent.ports.connect(family, socket.SOCK_DGRAM, address, self.job.port)
         self.watch(sock, selectors.EVENT_READ)
         report_errors(sock)
@@ -68,7 +75,7 @@ class PathMtu(Look):
         self.level = socket.IPPROTO_IPV6 if v6 else socket.IPPROTO_IP
         sock.setsockopt(self.level, IPV6_MTU_DISCOVER if v6 else IP_MTU_DISCOVER, ALWAYS_DF)
         self.name, self.head = (IPV6_MTU if v6 else IP_MTU), (48 if v6 else 28)
-        self.good, self.bad, self.step, self.unanswered = 0, LARGEST + 1, 0, True
+        self.good, self.bad = 0, LARGEST + 1
         self.wait = self.job.timeout / 8
         self.facts.update(via="icmp" if self.icmp else "udp", out=self.known())
         self.try_size(SMALLEST)
@@ -86,6 +93,10 @@ class PathMtu(Look):
             return
         if self.sends == SENDS and self.good:
             return self.lost()
+        if self.sends == SENDS and self.icmp and self.job.port and "via" not in self.job.options:
+            self.let_go()
+            self.facts["ping"] = "silent"
+            return self.ask_by(self.family, self.address, None)
         self.sends += 1
         self.nonce = self.agent.nonce()
         payload = (b"aksnet %s " % self.nonce.encode()).ljust(self.size - self.head, b".")

@@ -77,6 +77,24 @@ def certificate_facts(data):
     }
 
 
+CONTEXTS = {}
+
+
+def context_for(ssl, verify, ca):
+    "What a handshake trusts; to read all roots takes longer than the handshake, so once."
+    key = ca if verify else False
+    if key not in CONTEXTS:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if not verify:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        elif ca is not None:
+            context.load_verify_locations(cadata=ca)
+        else:
+            context.load_default_certs()
+        CONTEXTS[key] = context
+    return CONTEXTS[key]
+
+
 class Tls(Stream):
     "Verified for a name (`name`, else the host) against the pod's own trusted roots, or `ca`."
 
@@ -86,14 +104,7 @@ class Tls(Stream):
         import ssl
 
         self.ssl = ssl
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if self.verify:
-            if "ca" in self.job.options:
-                context.load_verify_locations(cadata=self.job.options["ca"])
-            else:
-                context.load_default_certs()
-        else:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context = context_for(ssl, self.verify, self.job.options.get("ca"))
         name = self.job.options.get("name") or self.job.host
         plain, self.sock = self.sock, None
         self.agent.poll.unregister(plain)

@@ -215,7 +215,7 @@ probe() {
     name=*) name=$value ;;
     type=*) type=$value ;;
     tcp=*) tcp=$value ;;
-    bytes=* | pod=*) ;;
+    bytes=* | once=* | pod=*) ;;
     *) valid= ;;
     esac
   done

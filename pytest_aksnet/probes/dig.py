@@ -32,7 +32,8 @@ _ADDRESS_TYPES = ("A", "AAAA")
 class Dig:
     """One query for `name`; with `server` to that address, else as the pod's resolv.conf says.
 
-    The search list is honoured unless the name ends with a dot. `wait_s` is in seconds.
+    The search list is honoured unless the name ends with a dot. `wait_s` is in seconds, `buffer`
+    how long a datagram may be (bytes), 0 for dig's own choice.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Dig:
     server: str = ""
     tcp: bool = False
     wait_s: float = 2.0
+    buffer: int = 0
 
     def __post_init__(self) -> None:
         """Raises SettingsError for a name, type or server that dig could not ask about."""
@@ -65,6 +67,7 @@ class Dig:
             "+tries=1",
             f"+time={max(1, math.ceil(self.wait_s))}",
             *(("+tcp",) if self.tcp else ()),
+            *((f"+bufsize={self.buffer}",) if self.buffer else ()),
             "-t",
             self.qtype,
             "-q",
@@ -83,6 +86,7 @@ class Dig:
                 qtype=self.qtype,
                 status=DnsStatus.TIMEOUT,
                 server=self.server,
+                truncated=bool(_TRUNCATED.search(text)),
                 elapsed_s=completed.duration_s,
                 detail=trouble,
             )

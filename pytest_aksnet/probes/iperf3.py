@@ -18,6 +18,7 @@ PORT = 5201
 MAX_SECONDS = 30
 MAX_STREAMS = 16
 _WARM_UP_SECONDS = 1
+_USUAL = ("host_total", "remote_total")
 
 
 def server_argv(port: int = PORT) -> tuple[str, ...]:
@@ -29,6 +30,7 @@ def server_argv(port: int = PORT) -> tuple[str, ...]:
 class Iperf3:
     """One run towards `host:port`: `streams` TCP streams for `seconds`, after 1 s of slow start.
 
+    With `reverse` the server sends. `mbps` limits each stream (Mbit/s), 0 does not.
     Raises SettingsError where the bounds (30 s, 16 streams) are passed.
     """
 
@@ -36,6 +38,8 @@ class Iperf3:
     port: int = PORT
     seconds: int = 3
     streams: int = 4
+    reverse: bool = False
+    mbps: int = 0
 
     def __post_init__(self) -> None:
         """Bandwidth is other people's too: no unbounded run can be built."""
@@ -52,7 +56,7 @@ class Iperf3:
         return self.seconds + _WARM_UP_SECONDS + 15
 
     def build(self) -> tuple[str, ...]:
-        """The argv of the client; the pod that runs it is the sender."""
+        """The argv of the client; the pod that runs it is the sender, unless in reverse."""
         return (
             "iperf3",
             "--client",
@@ -68,6 +72,8 @@ class Iperf3:
             "--parallel",
             str(self.streams),
             "--json",
+            *(("--reverse",) if self.reverse else ()),
+            *(("--bitrate", f"{self.mbps}M") if self.mbps else ()),
         )
 
     def parse(self, completed: Completed) -> Throughput:
@@ -108,17 +114,23 @@ def _throughput(report: dict[str, object]) -> Throughput:
     sent = _section(end, "sum_sent")
     cpu = _section(end, "cpu_utilization_percent")
     test = _section(start, "test_start")
+    # The CPU is told as the client's and the server's, whoever sends.
+    here, there = ("remote_total", "host_total") if test.get("reverse") else _USUAL
     bits_per_second = _number(received, "bits_per_second")
     if bits_per_second <= 0:
         raise ValueError("no bytes were received")
+    moved = int(_number(received, "bytes")) if "bytes" in received else 0
+    mss = _number(start, "tcp_mss_default") if "tcp_mss_default" in start else 0
     return Throughput(
         gbps=bits_per_second / 1e9,
         streams=int(_number(test, "num_streams")),
         seconds=_number(received, "seconds"),
         retransmits=int(_number(sent, "retransmits")) if "retransmits" in sent else 0,
-        sender_cpu_percent=_number(cpu, "host_total"),
-        receiver_cpu_percent=_number(cpu, "remote_total"),
+        sender_cpu_percent=_number(cpu, here),
+        receiver_cpu_percent=_number(cpu, there),
         tool_version=str(start["version"]),
+        moved_bytes=moved,
+        segments=math.ceil(moved / mss) if mss > 0 else 0,
     )
 
 

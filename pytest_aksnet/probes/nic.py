@@ -30,8 +30,15 @@ for path in /sys/class/net/*; do
   echo "tx_packets $(cat "$path/statistics/tx_packets")"
   if ! test -e "$path/address"; then echo gone; continue; fi
   if test -L "$path/device/driver"; then
+    for name in rx_dropped rx_errors rx_missed_errors tx_dropped tx_errors; do
+      echo "loss $name: $(cat "$path/statistics/$name")"
+    done
     ethtool -S "${path##*/}" 2>/dev/null | while read -r name value; do
-      case $name in vf_*) echo "counter $name $value" ;; esac
+      case $name in
+        vf_*) echo "counter $name $value" ;;
+        rx_out_of_buffer: | rx_discards_phy: | rx_no_memory: | hc_rx_discards_no_wqe:)
+          echo "loss $name $value" ;;
+      esac
     done
   fi
 done
@@ -40,6 +47,7 @@ echo end
 
 _KEYS = ("address", "driver", "master", "mtu", "rx_packets", "tx_packets")
 _COUNTER = re.compile(r"(vf_\w+): (\d{1,20})")
+_LOSS = re.compile(r"(\w+): (\d{1,20})")
 _NUMBER = re.compile(r"\d{1,20}")
 
 
@@ -66,6 +74,7 @@ class Nics:
             )
         interfaces: list[Interface] = []
         counters: dict[str, dict[str, int]] = {}
+        losses: dict[str, dict[str, int]] = {}
         fields: dict[str, str] = {}
         for line in lines:
             key, _, value = line.partition(" ")
@@ -80,9 +89,11 @@ class Nics:
             elif key == "counter" and fields and (counter := _COUNTER.fullmatch(value)):
                 of = counters.setdefault(fields["interface"], {})
                 of[counter.group(1)] = int(counter.group(2))
+            elif key == "loss" and fields and (loss := _LOSS.fullmatch(value)):
+                losses.setdefault(fields["interface"], {})[loss.group(1)] = int(loss.group(2))
             else:
                 raise OutputUnparsable(f"unknown line {line[:200]!r}", raw_text(completed))
-        return NicState(interfaces=tuple(interfaces), vf_counters=counters)
+        return NicState(interfaces=tuple(interfaces), vf_counters=counters, losses=losses)
 
 
 def _interface(fields: dict[str, str], completed: Completed) -> Interface:

@@ -1,9 +1,10 @@
 """The script that runs as the main process of every netshoot pod, and the argv that starts it.
 
 It answers any HTTP request, any line `aksnet NONCE` over TCP and any UDP datagram, on the same
-port or ports, with the source address that it saw and with its own name; to a nonce also with the
-nonce and, over UDP, the bytes that came. It runs on the Python (3.8 or later) of the image, imports
-nothing of ours, and is process 1 of its container: it stays trivial, and no client can end it.
+port or ports, with the source address that it saw and with its own name; to HTTP also with what
+proxies on the way said of the client, to a nonce also with the nonce and, over UDP, the bytes that
+came. It runs on the Python (3.8 or later) of the image, imports nothing of ours, and is process 1
+of its container: it stays trivial, and no client can end it.
 """
 
 PORT = 8080
@@ -15,6 +16,7 @@ PORTS = [int(port) for port in sys.argv[1:]]
 NAME = {"pod": os.environ.get("POD_NAME", ""), "node": os.environ.get("NODE_NAME", "")}
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IP_PKTINFO = 49, 50, 8
 MAX_REQUEST, MAX_DATAGRAM, MAX_OPEN, BACKLOG, AT_ONCE, IDLE_S = 16384, 65535, 900, 2048, 64, 10
+FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-client-cert")
 poll = selectors.DefaultSelector()
 clients = {}
 
@@ -22,6 +24,16 @@ clients = {}
 def answer(peer, **more):
     body = dict(NAME, source=peer[0].split("%")[0], source_port=peer[1], **more)
     return json.dumps(body).encode() + b"\n"
+
+
+def forwarded(request):
+    found = {}
+    for line in request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        name = name.strip().lower().decode("ascii", "replace")
+        if name in FORWARDED:
+            found[name] = value.strip()[:800].decode("ascii", "replace")
+    return {"forwarded": found} if found else {}
 
 
 def nonce(data):
@@ -85,7 +97,7 @@ def serve(client):
     if data and b"\r\n\r\n" not in request and len(request) < MAX_REQUEST:
         return
     if b"\r\n\r\n" in request:
-        body = answer(peer)
+        body = answer(peer, **forwarded(request))
         head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
         head += "Content-Length: %d\r\n\r\n" % len(body)
         client.send(head.encode() + (b"" if request.startswith(b"HEAD ") else body))

@@ -17,8 +17,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from dnslib import CNAME, QTYPE, RCODE, RR, A, DNSRecord
+from dnslib import CNAME, QTYPE, RCODE, RR, SOA, A, DNSRecord
 from dnslib.server import BaseResolver, DNSHandler, DNSLogger, DNSServer
 
 from pytest_aksnet.model.errors import Inconclusive
@@ -26,14 +27,18 @@ from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.probes import iperf3, reflector
 from pytest_aksnet.probes.curl import Curl
 from pytest_aksnet.probes.dig import Dig
+from pytest_aksnet.probes.dig_denial import DigDenial
 from pytest_aksnet.probes.nc import Nc
 from pytest_aksnet.probes.nic import Nics
+from pytest_aksnet.probes.numbers import Numbers
+from pytest_aksnet.probes.pod_interfaces import InterfacesOfPod
+from pytest_aksnet.probes.resolver import ResolvConf, SearchQueries
 
 HERE = Path(__file__).parent
 SILENT, UNROUTED = "10.9.0.77", "10.2.0.1"
 
 PRIVATE = "acct.privatelink.blob.core.windows.net"
-CASES: dict[str, Curl | Nc | Dig | iperf3.Iperf3 | Nics] = {
+CASES: dict[str, Any] = {  # probes, which are dataclasses
     "curl/reflector": Curl(host="127.0.0.1", port=8080),
     "curl/plain-address": Curl(host="127.0.0.1", port=8081),
     "curl/refused": Curl(host="127.0.0.1", port=1),
@@ -63,11 +68,19 @@ CASES: dict[str, Curl | Nc | Dig | iperf3.Iperf3 | Nics] = {
     "dig/at-closed-port": Dig(name="good.example", server="127.0.0.2", wait_s=1),
     "dig/at-silent": Dig(name="good.example", server=SILENT, wait_s=1),
     "dig/at-no-route": Dig(name="good.example", server=UNROUTED, wait_s=1),
+    "dig/truncated-to-buffer": Dig(name="large.example", buffer=1232),
+    "dig/denial": DigDenial(name="denied.example."),
+    "dig/denial-without-soa": DigDenial(name="nope.example."),
+    "dig/denial-at-servfail": DigDenial(name="broken.example."),
+    "resolver/resolv-conf": ResolvConf(),
+    "resolver/port-taken": SearchQueries(name="web.shop"),
     "dig/over-tcp": Dig(name="good.example", tcp=True),
     "iperf3/one-stream": iperf3.Iperf3(host="127.0.0.1", seconds=1, streams=1),
     "iperf3/four-streams": iperf3.Iperf3(host="127.0.0.1", seconds=1, streams=4),
     "iperf3/no-server": iperf3.Iperf3(host="127.0.0.1", port=1, seconds=1),
     "nic/loopback-and-veth": Nics(),
+    "pod_interfaces/no-default-route": InterfacesOfPod(),
+    "numbers/short": Numbers(last=12),
 }
 VERSIONS = {
     "curl": ["curl", "--version"],
@@ -75,6 +88,9 @@ VERSIONS = {
     "dig": ["dig", "-v"],
     "iperf3": ["iperf3", "--version"],
     "nic": ["ethtool", "--version"],
+    "pod_interfaces": ["cat", "--version"],
+    "numbers": ["seq", "--version"],
+    "resolver": ["python3", "--version"],
 }
 
 _PLAIN = """
@@ -118,6 +134,10 @@ class Zone(BaseResolver):  # type: ignore[misc]
             reply.header.rcode = RCODE.REFUSED
         elif name != "good.example":
             reply.header.rcode = RCODE.NXDOMAIN
+            if name == "denied.example":
+                times = (1, 7200, 1800, 86400, 5)
+                soa = SOA("ns.example", "hostmaster.example", times)
+                reply.add_auth(RR("example", QTYPE.SOA, rdata=soa, ttl=30))
         return reply
 
 

@@ -107,6 +107,19 @@ def test_a_reflector_names_itself_and_the_peer_over_both_protocols_and_ports(
     assert end["end"] == end["of"] == 4
 
 
+def test_datagrams_may_come_from_a_steady_port(
+    process: AgentProcess, ports: tuple[int, int]
+) -> None:
+    source = free_port()
+    for _ in range(2):
+        answers, _ = process.ask(f"u {HERE} {ports[0]} 2 from={source}")
+        assert (answers[0]["v"], answers[0]["x"]["source_port"]) == ("ok", source)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("", source))
+        answers, _ = process.ask(f"u {HERE} {ports[0]} 2 from={source}")
+    assert answers[0]["v"] == "local"
+
+
 def test_another_pod_that_answers_is_wrong(process: AgentProcess, ports: tuple[int, int]) -> None:
     answers, _ = process.ask(*(f"{kind} {HERE} {ports[0]} 2 pod=db" for kind in "tu"))
     assert [(answers[i]["v"], answers[i]["x"]["detail"]) for i in (0, 1)] == [
@@ -169,6 +182,57 @@ def test_http_gives_status_and_a_bounded_body_escaped(process: AgentProcess) -> 
     assert (answers[0]["v"], answers[0]["x"]["status"]) == ("ok", 418)
     assert answers[0]["x"]["body"] == "\\xff\x1b[31m<b>&" + "x" * 10
     assert answers[1]["v"] == "local"
+
+
+def test_http_tells_where_a_redirect_leads(process: AgentProcess) -> None:
+    def serve(client: socket.socket) -> None:
+        client.recv(4096)
+        client.sendall(
+            b"HTTP/1.1 308 Moved\r\nlocation:  https://site/x\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    with serving(serve) as port:
+        answers, _ = process.ask(f"h {HERE} {port} 2 path=/")
+    assert answers[0]["x"]["status"] == 308
+    assert answers[0]["x"]["location"] == "https://site/x"
+
+
+def test_a_connection_is_held_before_anything_is_said(process: AgentProcess) -> None:
+    heard = []
+
+    def answer(client: socket.socket) -> None:
+        began = time.monotonic()
+        client.recv(4096)
+        heard.append(time.monotonic() - began)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    def forget(client: socket.socket) -> None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    def close(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+
+    def say_nothing(client: socket.socket) -> None:
+        client.recv(4096)
+        client.recv(1)
+
+    with (
+        serving(answer) as answers_late,
+        serving(forget) as forgets,
+        serving(close) as closes,
+        serving(say_nothing) as silent,
+    ):
+        answers, _ = process.ask(
+            f"h {HERE} {answers_late} 20 hold=0.3",
+            f"h {HERE} {forgets} 20 hold=0.3",
+            f"h {HERE} {closes} 20 hold=0.3",
+            f"h {HERE} {silent} 3 hold=0.2",
+        )
+    assert [answers[index]["v"] for index in range(4)] == ["ok", "reset", "eof", "mute"]
+    facts = [answers[index]["x"] for index in range(4)]
+    assert [one.get("held") for one in facts] == [True, None, False, True]
+    assert all("connect_ms" in facts[index] for index in (0, 2, 3))
+    assert heard[0] >= 0.2
 
 
 def test_tls_shows_the_certificate_and_whether_it_is_trusted(process: AgentProcess) -> None:
@@ -289,6 +353,21 @@ def test_a_dns_answer_that_cannot_be_read_is_wrong(process: AgentProcess, dns_po
         f"d {HERE} {dns_port} 2 name=odd.test", f"d {HERE} {dns_port} 1 name=-"
     )
     assert [answers[index]["v"] for index in (0, 1)] == ["wrong", "local"]
+
+
+@pytest.mark.parametrize(("option", "sent"), [("", 3), (" once=yes", 1)])
+def test_a_query_without_answer_is_sent_again_unless_once(
+    process: AgentProcess, option: str, sent: int
+) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind((HERE, 0))
+        silent.setblocking(False)
+        port = silent.getsockname()[1]
+        answers, _ = process.ask(f"d {HERE} {port} 0.2 name=web.test type=A{option}")
+        assert answers[0]["v"] == "timeout"
+        assert [len(silent.recv(512)) > 0 for _ in range(sent)] == [True] * sent
+        with pytest.raises(BlockingIOError):
+            silent.recv(512)
 
 
 def test_path_mtu_by_datagrams(process: AgentProcess, ports: tuple[int, int]) -> None:

@@ -12,15 +12,39 @@ from pytest_aksnet.check import Probe
 from pytest_aksnet.model import errors
 from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.observation import Observation
+from pytest_aksnet.probes.cni import CniFiles
 from pytest_aksnet.probes.curl import Curl
 from pytest_aksnet.probes.dig import Dig
+from pytest_aksnet.probes.dig_denial import DigDenial
+from pytest_aksnet.probes.http_text import GetText
 from pytest_aksnet.probes.iperf3 import Iperf3
+from pytest_aksnet.probes.kernel import Kernel
 from pytest_aksnet.probes.nc import Nc
 from pytest_aksnet.probes.nic import Nics
+from pytest_aksnet.probes.numbers import Numbers
+from pytest_aksnet.probes.pod_interfaces import InterfacesOfPod
+from pytest_aksnet.probes.resolver import ResolvConf, SearchQueries
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "probes"
 CASES = sorted(GOLDEN.glob("*/*.json"))
-KINDS = {kind.__name__: kind for kind in (Curl, Dig, Iperf3, Nc, Nics)}
+KINDS = {
+    kind.__name__: kind
+    for kind in (
+        CniFiles,
+        Curl,
+        Dig,
+        DigDenial,
+        GetText,
+        InterfacesOfPod,
+        Iperf3,
+        Kernel,
+        Nc,
+        Nics,
+        Numbers,
+        ResolvConf,
+        SearchQueries,
+    )
+}
 
 
 def as_json(value: object) -> object:

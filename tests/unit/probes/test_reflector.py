@@ -20,8 +20,9 @@ server = subprocess.Popen([sys.executable, *argv[1:]], stdout=subprocess.PIPE,
 server.stdout.readline()
 seen = {}
 
-def http(host):
-    return json.load(urllib.request.urlopen("http://%s:8080/any/path" % host, timeout=3))
+def http(host, **headers):
+    request = urllib.request.Request("http://%s:8080/any/path" % host, headers=headers)
+    return json.load(urllib.request.urlopen(request, timeout=3))
 
 def tcp(host, port):
     with socket.create_connection((host, port), timeout=3) as s:
@@ -41,6 +42,9 @@ gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\
 gone.send(b"GET / HTTP/1.1\r\n\r\n"); gone.close()
 seen["http4"] = http("127.0.0.1")
 seen["http6"] = http("[::1]")
+proxied = {"X-Forwarded-For": "192.0.2.9, 192.0.2.10", "Cookie": "secret", "X-Other": "y"}
+seen["proxied"] = http("127.0.0.1", **proxied)
+seen["long"] = http("127.0.0.1", **{"X-Forwarded-Client-Cert": "\u00e9" + "x" * 5000})
 seen["udp4"] = udp(socket.AF_INET, "127.0.0.1")
 seen["udp4_second_address"] = udp(socket.AF_INET, "127.0.0.2")
 seen["udp6"] = udp(socket.AF_INET6, "::1")
@@ -84,6 +88,18 @@ def test_http_is_answered_with_source_and_name(
     assert isinstance(answer, dict)
     assert (answer["source"], answer["pod"], answer["node"]) == (source, "web-0", "node-a")
     assert answer["source_port"] > 0
+
+
+def test_what_proxies_said_of_the_client_is_told_and_no_other_header(
+    seen: dict[str, object],
+) -> None:
+    proxied, long, plain = seen["proxied"], seen["long"], seen["http4"]
+    assert isinstance(proxied, dict)
+    assert proxied["forwarded"] == {"x-forwarded-for": "192.0.2.9, 192.0.2.10"}
+    assert isinstance(long, dict)
+    assert len(long["forwarded"]["x-forwarded-client-cert"]) == 800
+    assert isinstance(plain, dict)
+    assert "forwarded" not in plain
 
 
 @pytest.mark.parametrize(
