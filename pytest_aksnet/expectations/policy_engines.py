@@ -38,8 +38,8 @@ def judge_engine_present(engine: str, *, source: str) -> Verdict:
     return Verdict(
         outcome=Outcome.FAIL if absent else Outcome.PASS,
         sentence=(
-            f"no engine enforces NetworkPolicies in this cluster ({source}): the API server accepts "
-            "them, and they do nothing"
+            f"no engine enforces NetworkPolicies in this cluster ({source}): the API server "
+            "accepts them, and they do nothing"
             if absent
             else f"policy engine {engine} enforces NetworkPolicies ({source})"
         ),

@@ -6,6 +6,7 @@ The shares are this project's proposal, not a vendor's statement; they are part 
 import functools
 import importlib.resources
 import json
+import re
 from dataclasses import dataclass
 
 from pytest_aksnet.model.errors import FactUnknown
@@ -18,6 +19,8 @@ SHARE = 0.70
 SHARE_OF_SMALL_SIZES = 0.50  # one core is busy with the test itself on a size of two
 _SMALL_SIZE_VCPUS = 2
 POD_TO_HOST_SHARE = 0.60
+_BUSY = 0.90
+_THREADED = (3, 16)
 _OVERLAY = "AKS docs: concepts-network-azure-cni-overlay (pods perform on par with VMs)"
 
 
@@ -72,16 +75,57 @@ def pair_floor(sender: NodeRef, receiver: NodeRef, site: Site) -> Floor:
     )
 
 
-def judge_throughput(seen: Throughput, floor: Floor, *, between: str) -> Verdict:
-    """Whether a run reached the floor. Sentences name measured, floor, streams, retransmits."""
+def vcpus_of(*nodes: NodeRef) -> int | None:
+    """The cores of the smallest of these nodes, None where a size is not in the table."""
+    sizes = [_table().get(node.instance_type) for node in nodes]
+    return min((size["vcpus"] for size in sizes if size), default=None) if all(sizes) else None
+
+
+def cpu_bound(seen: Throughput, vcpus: int | None) -> str:
+    """Which end of a run had no core left, so that the run says nothing of the network; or empty.
+
+    Up to version 3.15 of iperf3 one thread serves all streams; later each has its own.
+    """
+    threads = seen.streams if _version(seen.tool_version) >= _THREADED else 1
+    most = 100 * min(threads, vcpus or threads)
+    for end, percent in (
+        ("sender", seen.sender_cpu_percent),
+        ("receiver", seen.receiver_cpu_percent),
+    ):
+        if percent >= _BUSY * most:
+            return f"the {end} used {percent:.0f} % of a core of {most} % that it could"
+    return ""
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """The version in "iperf 3.16"; one that does not read is taken for an old one."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else (0, 0)
+
+
+def judge_throughput(
+    seen: Throughput, floor: Floor, *, between: str, vcpus: int | None = None
+) -> Verdict:
+    """Whether a run reached the floor. Sentences name measured, floor, streams, retransmits.
+
+    A run below it that the CPU of an end held back is inconclusive. `vcpus` are the cores of the
+    smaller node, if known.
+    """
     measured = (
         f"{seen.gbps:.2f} Gbit/s ({seen.streams} streams, {seen.seconds:.0f} s, "
-        f"{seen.retransmits} retransmits, {seen.tool_version})"
+        f"{seen.moved_bytes / 1e9:.2f} GB, {seen.retransmits} retransmits, {seen.tool_version})"
     )
     if seen.gbps >= floor.gbps:
         return Verdict(
             outcome=Outcome.PASS,
             sentence=f"{between} carried {measured}; the floor is {floor.gbps:.2f} Gbit/s",
+            source=floor.source,
+        )
+    if bound := cpu_bound(seen, vcpus):
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"{between} carried {measured}, below the floor of {floor.gbps:.2f} Gbit/s, "
+            f"but {bound}: the tool was the limit, not the network",
             source=floor.source,
         )
     return Verdict(
