@@ -61,11 +61,18 @@ class Probe(Protocol[Seen_co]):
 class Pacing:
     """How long is waited for what (seconds), and how often a deny must be seen in a row.
 
-    `servicing_s` is for what goes away while Azure services a host.
+    `servicing_s` is for what goes away while Azure services a host, `frontend_s` for a load
+    balancer that follows its Services and their health, and `frontend_hold_s` for two of its
+    probes, which come every 5 s (AKS docs: load-balancer-standard).
+    `programming_s` is for service proxies to learn of a change: Kubernetes tests itself for 30 s
+    (ClusterLoader2, network programming latency, 99th percentile).
+    `pod_progress_s` is how long a row of pods may stand still before it counts as stuck.
+    `idle_s` is how long a connection is silent that must live on.
     """
 
     patience_s: float = 5.0
     policy_patience_s: float = 15.0
+    programming_s: float = 30.0
     control_patience_s: float = 3.0
     connect_timeout_s: float = 3.0
     deny_timeout_s: float = 1.0
@@ -74,6 +81,10 @@ class Pacing:
     first_pause_s: float = 0.05
     longest_pause_s: float = 0.8
     servicing_s: float = 60.0
+    pod_progress_s: float = 60.0
+    frontend_s: float = 60.0
+    frontend_hold_s: float = 11.0
+    idle_s: float = 30.0
     throughput_s: int = 3
     throughput_streams: int = 4
 
@@ -292,6 +303,10 @@ class Engine:
     def uses(self, pod: PodRef) -> None:
         """Tell that this test looks from or at a pod of the run."""
         self._pods[pod] = None
+
+    def leaves(self, pod: PodRef) -> None:
+        """Tell that this test has ended a pod of the run on purpose."""
+        self._pods.pop(pod, None)
 
     def fail(self, message: str) -> NoReturn:
         """End the check as failed, unless a pod that it uses has ended: then nothing is proven.

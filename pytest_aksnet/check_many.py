@@ -47,18 +47,20 @@ def look_at_all(
     by_hand: Sequence[str],
     budget_s: float,
     control: int | None = None,
+    overall: Callable[[Batch], Verdict] | None = None,
 ) -> Batch:
     """Ask all cells at once and judge them. `by_hand` is an argv that does about the same.
 
     `control` is the index of the cell that must be good for a failure to count: it is judged as the
-    others are, and a list in which it is not good fails nobody. Raises ConformanceFailure,
+    others are, and a list in which it is not good fails nobody. With `overall` the verdict is what
+    it says of them all, such as of their share or their times. Raises ConformanceFailure,
     ControlFailed, or ExecNotCompleted where something could not be looked at and nothing failed.
     """
     started = time.time()
     batch = engine.prober.probe(pod, [cell.probe for cell in cells], budget_s=budget_s)
     verdicts = [cell.judge(batch, index) for index, cell in enumerate(cells)]
     blind = control is not None and verdicts[control].outcome is not Outcome.PASS
-    merged = _merged(verdicts, what, blind=blind)
+    merged = overall(batch) if overall is not None else _merged(verdicts, what, blind=blind)
     command_line = engine.command_line(pod, by_hand)
     engine.recorder.attempt(
         Attempt(
@@ -66,7 +68,7 @@ def look_at_all(
             source=f"{pod.namespace}/{pod.name}",
             command_line=command_line,
             started=started,
-            execution=_execution(by_hand, batch),
+            execution=execution_of(by_hand, batch),
             observation=_observation(batch, verdicts, what),
             verdict=merged,
         )
@@ -151,7 +153,7 @@ def _diagnosis(
     return ""
 
 
-def _execution(argv: Sequence[str], batch: Batch) -> Execution:
+def execution_of(argv: Sequence[str], batch: Batch) -> Execution:
     """The batch as what was run: its answers, one JSON line each, are the output."""
     lines = [_line(index, answer) for index, answer in enumerate(batch.answers[:_MOST_RECORDED])]
     more = len(batch.answers) - _MOST_RECORDED

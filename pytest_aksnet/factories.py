@@ -6,24 +6,35 @@ with the option that allows it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import pytest
 
 from pytest_aksnet.assertions.probe_pod import ProbePod
+from pytest_aksnet.assertions.transfers import Ends, PairTransfer
 from pytest_aksnet.lifetime import TestScope
 from pytest_aksnet.model.api import Json
-from pytest_aksnet.model.errors import FactUnknown, SettingsError
+from pytest_aksnet.model.errors import (
+    EnvironmentProblem,
+    FactUnknown,
+    NotApplicable,
+    SettingsError,
+)
 from pytest_aksnet.model.peers import NodePool, NodeRef, PodRef, ServiceRef
 from pytest_aksnet.model.profile import NetworkProfile
-from pytest_aksnet.model.site import Site
+from pytest_aksnet.model.site import Site, StubDomain
 from pytest_aksnet.pod_requests import POD_LABEL
 from pytest_aksnet.session import AksnetSession
+
+if TYPE_CHECKING:
+    from pytest_aksnet.rollouts import DeploymentRollout
 
 TrafficPolicy = Literal["Cluster", "Local"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 # Every AKS cluster needs this name, network isolated ones included (AKS docs: outbound-rules).
 _REQUIRED_BY_AKS = ("mcr.microsoft.com",)
+_LOAD_BALANCER_ELSEWHERE_S = 60.0
 
 
 class Aks:
@@ -67,14 +78,79 @@ class Aks:
 
         Raises FactUnknown where the site file has none and the cluster is not on Azure.
         """
-        if self.site.external_names:
-            return self.site.external_names
-        if self.profile.get("cloud") == "azure":
-            return _REQUIRED_BY_AKS
+        if names := self.known_external_names():
+            return names
         raise FactUnknown(
             "no name outside the cluster is known that pods must resolve; list them as "
             "external_names in the file of --aksnet-config (default aksnet.toml)"
         )
+
+    def need_policy_engine(self) -> None:
+        """Raise NotApplicable where it is known that nothing enforces NetworkPolicies.
+
+        That is one finding, of the check network-policy.engine-present, and not one of each policy.
+        """
+        fact = self.profile.facts.get("policy-engine")
+        if fact is not None and fact.value == "none":
+            raise NotApplicable(
+                f"no engine enforces NetworkPolicies ({fact.source}), as the check "
+                "network-policy.engine-present says"
+            )
+
+    def need_dual_stack(self) -> None:
+        """Raise NotApplicable where the cluster is known to have one IP family only.
+
+        Raises FactUnknown where that is not known.
+        """
+        families = self.profile.need("ip-families")
+        if families.count("ipv") < 2:
+            source = self.profile.facts["ip-families"].source
+            raise NotApplicable(f"the cluster is not dual stack: it has {families} ({source})")
+
+    def known_external_names(self) -> tuple[str, ...]:
+        """Those of `external_names`, or none where none are known."""
+        if self.site.external_names:
+            return self.site.external_names
+        return _REQUIRED_BY_AKS if self.profile.get("cloud") == "azure" else ()
+
+    def need_api_server_name(self) -> str:
+        """The API server's name: that of the site file, else the host of the kubeconfig.
+
+        Raises NotApplicable where that is an address.
+        """
+        host = self.site.api_server or urlsplit(self._session.cluster.server).hostname or ""
+        if not host or ":" in host or host.replace(".", "").isdigit():
+            raise NotApplicable(
+                f"the API server has no name here: it is asked at {host}, and the site file has no "
+                "api_server"
+            )
+        return host
+
+    def need_dns_servers(self) -> tuple[str, ...]:
+        """The VNet's own DNS servers. Raises NotApplicable where the site file lists none."""
+        if not self.site.dns_servers:
+            raise NotApplicable("the site file lists no dns_servers: the VNet asks Azure's DNS")
+        return self.site.dns_servers
+
+    def need_stub_domains(self) -> tuple[StubDomain, ...]:
+        """Zones that CoreDNS sends elsewhere. Raises NotApplicable where the site file has none."""
+        if not self.site.stub_domains:
+            raise NotApplicable("the site file lists no stub_domains that CoreDNS sends elsewhere")
+        return self.site.stub_domains
+
+    def need_zones(self) -> None:
+        """Raise NotApplicable where trafficDistribution says nothing here.
+
+        That is with nodes in one zone, or none, and before Kubernetes 1.31 (KEP-4444).
+        """
+        if len({node.zone for node in self.nodes if node.zone}) < 2:
+            raise NotApplicable(
+                "the nodes that take part are not in several zones (topology.kubernetes.io/zone)"
+            )
+        version = self.profile.get("kubernetes-version") or ""
+        numbers = version.removeprefix("v").split(".")[:2]
+        if all(map(str.isdigit, numbers)) and tuple(map(int, numbers)) < (1, 31):
+            raise NotApplicable(f"Kubernetes {version} has no trafficDistribution; 1.31 has it")
 
     def node(self, name: str) -> NodeRef:
         """The node of that name. Raises SettingsError where it takes no part."""
@@ -160,6 +236,11 @@ class NetshootFactory:
             list(nodes), labels, namespace, host_network, extra, fresh=fresh, ready=True
         )
 
+    def remove(self, pod: ProbePod) -> None:
+        """End a pod that this test made for itself, before the test ends; does not wait."""
+        self._scope.engine.leaves(pod.pod)
+        self._scope.session.pods.delete([pod.pod])
+
     def _pods(
         self,
         nodes: Sequence[NodeRef],
@@ -229,6 +310,22 @@ class IperfFactory:
         _own(scope, pod)
         return ProbePod(scope.engine, pod)
 
+    def between(self, pair: tuple[NodeRef, NodeRef]) -> PairTransfer:
+        """A transfer from one node to another one and back, by their host-network pods.
+
+        It is made when it is first judged, and kept for the other checks of this process.
+        """
+        scope, session = self._scope, self._scope.session
+        source, target = pair
+
+        def ends() -> Ends:
+            server = self(on=target, host_network=True).pod
+            sender, receiver = session.pods.warm([source, target], host_network=True)
+            return Ends(sender=sender, receiver=receiver, server=server)
+
+        names = (source.name, target.name)
+        return PairTransfer(scope.engine, names, ends, session.transfers)
+
 
 class NamespaceFactory:
     """Makes namespaces."""
@@ -285,6 +382,8 @@ class ServiceFactory:
         scope, session = self._scope, self._scope.session
         if type == "LoadBalancer":
             scope.require("load-balancer")
+            if not internal_load_balancer:
+                scope.require("public-ip")
         pods = [backend.pod for backend in backends]
         if pods and selector is None:
             selector = self._selector(pods)
@@ -316,11 +415,55 @@ class ServiceFactory:
             lambda: objects.delete_service(session.cluster, made),
         )
         if pods:
-            ready = {pod.ip for pod in pods if pod.uid not in scope.never_ready}
+            published = bool((spec or {}).get("publishNotReadyAddresses"))
+            ready = {pod.ip for pod in pods if published or pod.uid not in scope.never_ready}
             objects.await_endpoints(session.cluster, made, ready)
-        return (
-            objects.await_load_balancer(session.cluster, made) if type == "LoadBalancer" else made
+        return self._balanced(made) if type == "LoadBalancer" else made
+
+    def _balanced(self, made: ServiceRef) -> ServiceRef:
+        """The Service once its load balancer has an address.
+
+        Elsewhere than on Azure there may be nobody who gives one: that is waited for once only.
+        """
+        from pytest_aksnet.cluster import objects
+
+        session = self._scope.session
+        if session.profile.get("cloud") == "azure":
+            return objects.await_load_balancer(session.cluster, made)
+        if session.no_load_balancer:
+            raise EnvironmentProblem(session.no_load_balancer)
+        try:
+            return objects.await_load_balancer(
+                session.cluster, made, timeout_s=_LOAD_BALANCER_ELSEWHERE_S
+            )
+        except EnvironmentProblem as problem:
+            session.no_load_balancer = f"nothing gives load balancers here: {problem}"
+            raise
+
+    def change(
+        self,
+        service: ServiceRef,
+        *,
+        spec: Mapping[str, object] | None = None,
+        annotations: Mapping[str, str] | None = None,
+    ) -> ServiceRef:
+        """Change a Service that this test made, by these fields of it (a JSON merge patch).
+
+        Raises EnvironmentProblem where the cluster does not take the change.
+        """
+        from pytest_aksnet.cluster import objects
+
+        session = self._scope.session
+        change = {"metadata": {"annotations": dict(annotations or {})}, "spec": dict(spec or {})}
+        return objects.change_service(
+            session.cluster, service, change, cluster_domain=session.cluster_domain
         )
+
+    def remove(self, service: ServiceRef) -> None:
+        """Delete a Service that this test made, before the test ends."""
+        from pytest_aksnet.cluster import objects
+
+        objects.delete_service(self._scope.session.cluster, service)
 
     def _selector(self, pods: Sequence[PodRef]) -> Mapping[str, str]:
         if len(pods) == 1 and not self._own_labels(pods[0]):
@@ -421,3 +564,35 @@ class ManifestFactory:
             lambda: manifests.delete(session.cluster, made),
         )
         return made
+
+    def change(self, made: Json, changes: Mapping[str, Any]) -> Json:
+        """Change an object that this test made, by a JSON merge patch; as it is then.
+
+        Raises EnvironmentProblem where the cluster does not take the change.
+        """
+        from pytest_aksnet.cluster import manifests
+
+        return manifests.change(self._scope.session.cluster, made, changes)
+
+    def rollout(self, labels: Mapping[str, str], *, replicas: int = 2) -> "DeploymentRollout":
+        """A Deployment of netshoot pods with these labels, for a Service that selects them.
+
+        Its pods need not be ready yet. Raises EnvironmentProblem where it is not admitted.
+        """
+        from pytest_aksnet.rollouts import DeploymentRollout, deployment
+
+        session = self._scope.session
+        template = session.pods.template(labels)
+        # As long as service proxies are waited for elsewhere: they may be as slow as that.
+        serves_on_s = round(self._scope.engine.pacing.programming_s)
+        made = self(
+            deployment(
+                template,
+                session.nodes,
+                selector=labels,
+                replicas=replicas,
+                serves_on_s=serves_on_s,
+            ),
+            namespace=template.namespace,
+        )
+        return DeploymentRollout(session.cluster, made, selector=labels)

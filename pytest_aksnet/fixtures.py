@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_aksnet.assertions.outside_client import Outside
     from pytest_aksnet.factories import (
         Aks,
         IperfFactory,
@@ -144,6 +145,14 @@ def manifest(aksnet_test: "TestScope") -> "ManifestFactory":
     from pytest_aksnet.factories import ManifestFactory
 
     return ManifestFactory(aksnet_test)
+
+
+@pytest.fixture
+def outside(aksnet_test: "TestScope") -> "Outside":
+    """Hosts outside the cluster that the site file names, as clients of load balancers."""
+    from pytest_aksnet.assertions.outside_client import Outside
+
+    return Outside(aksnet_test.engine, aksnet_test.session.outside_agents)
 
 
 @pytest.fixture

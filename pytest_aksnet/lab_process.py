@@ -26,7 +26,7 @@ END_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabFiles:
-    """What a lab that serves has announced.
+    """What a lab that serves has announced. `azure` has the environment of its Azure.
 
     `about` is what it says of itself: `options` that are not as by default, and in sentences what
     of it is `real` and what a `facade`.
@@ -34,6 +34,7 @@ class LabFiles:
 
     kubeconfig: Path
     site: Path
+    azure: Path | None = None
     about: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -124,6 +125,7 @@ class LabProcess:
         return LabFiles(
             kubeconfig=Path(announcement["kubeconfig"]),
             site=Path(announcement["site"]),
+            azure=Path(announcement["azure"]) if "azure" in announcement else None,
             about=announcement.get("about", {}),
         )
 

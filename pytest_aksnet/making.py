@@ -15,7 +15,7 @@ import pytest
 from pytest_aksnet.model.peers import NodePool, NodeRef
 
 _FACTORIES = ("netshoot", "iperf", "service", "network_policy", "namespace")
-_OWN = ("labels", "namespace", "fresh", "ready")
+_OWN = ("labels", "namespace", "fresh", "ready", "spec", "container")
 _OF_SERVICE = (
     *("type", "external_traffic_policy", "internal_traffic_policy", "headless"),
     *("external_name", "internal_load_balancer", "udp"),
@@ -135,6 +135,8 @@ class _Reader:
                     self._assign(target, child.value)
             elif isinstance(child, ast.For | ast.comprehension):
                 self._assign(child.target, child.iter, each=True)
+            if self._removes(child):
+                continue
             called = self._factory(child)
             if called and isinstance(child, ast.Call):
                 # What is handed to the factory is evaluated first.
@@ -145,6 +147,16 @@ class _Reader:
             if isinstance(child, ast.Name) and child.id in self._factories:
                 self.escaped = self.escaped or isinstance(child.ctx, ast.Load)
             self.read(child, exact and not isinstance(child, (*_REPEATING, *_PERHAPS)))
+
+    def _removes(self, node: ast.AST) -> bool:
+        """Whether a factory is asked to remove or change what it made, and so makes nothing."""
+        called = node.func if isinstance(node, ast.Call) else None
+        return (
+            isinstance(called, ast.Attribute)
+            and called.attr in ("change", "remove")
+            and isinstance(called.value, ast.Name)
+            and called.value.id in self._factories
+        )
 
     def _factory(self, node: ast.AST) -> str:
         """The name of the factory that is called here; empty where none is."""
@@ -239,8 +251,8 @@ def _chosen(names: tuple[str, ...], index: ast.expr) -> tuple[str, ...] | None:
 
 def _is_default(name: str, value: ast.expr) -> bool:
     """Whether an argument says what the factory does without it."""
-    defaults = {"fresh": False, "ready": True, "labels": None, "namespace": None}
-    return isinstance(value, ast.Constant) and value.value is defaults[name]
+    defaults = {"fresh": False, "ready": True}
+    return isinstance(value, ast.Constant) and value.value is defaults.get(name)
 
 
 def _service(given: Mapping[str, ast.expr]) -> str:

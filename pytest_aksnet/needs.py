@@ -17,7 +17,9 @@ MARKER = "aksnet"
 _OURS = "pytest_aksnet.fixtures"
 _POLICIES = "networking.k8s.io"
 _SLICES = "discovery.k8s.io"
+_GATEWAYS = "gateway.networking.k8s.io"
 _LEASES = "coordination.k8s.io"
+_ADMISSION = "admissionregistration.k8s.io"
 CONFIG_MAPS = ("azure-ip-masq-agent-config-reconciled", "coredns", "cilium-config", "kube-proxy")
 RUN_LEASE = "pytest-aksnet"
 BANDWIDTH_LEASE = "pytest-aksnet-bandwidth"
@@ -158,6 +160,8 @@ FIXTURES: Mapping[str, Need] = {
     # The kinds that a test makes or reads are named by its marker (NAMED, below).
     "manifest": _NAMESPACES,
     "inventory": _FACTS,
+    # Runs what the site file says, or a process here: it asks nothing of the cluster.
+    "outside": _FACTS,
     "network_policy": Need(rights=_rights("networkpolicies", "create", "delete", group=_POLICIES)),
 }
 
@@ -166,6 +170,7 @@ FIXTURES: Mapping[str, Need] = {
 NAMED: Mapping[str, Need] = {
     **{action: Need(actions=frozenset({action})) for action in sorted(ACTION_CLASSES)},
     "load-balancer": Need(actions=frozenset({"load-balancer"}), rights=_rights("services", "get")),
+    "service-change": Need(rights=_rights("services", "patch")),
     "two-nodes": Need(two_nodes=True),
     "kubernetes-service": Need(
         rights=_rights("services", "get", name="kubernetes", where=Where.DEFAULT),
@@ -174,7 +179,83 @@ NAMED: Mapping[str, Need] = {
             "a Service kubernetes that does not answer is explained less clearly",
         ),
     ),
-    "coredns-pods": Need(rights=_rights("pods", "list", where=Where.SYSTEM)),
+    "coredns-pods": Need(
+        rights=_rights("pods", "list", where=Where.SYSTEM)
+        | _rights("services", "get", name="kube-dns", where=Where.SYSTEM)
+    ),
+    "coredns-endpoints": Need(
+        rights=_rights("endpointslices", "list", group=_SLICES, where=Where.SYSTEM)
+    ),
+    "corefile": Need(rights=_rights("configmaps", "get", name="coredns", where=Where.SYSTEM)),
+    "coredns-custom": Need(
+        rights=_rights("configmaps", "get", name="coredns-custom", where=Where.SYSTEM)
+    ),
+    "masquerade-config": Need(
+        rights=_rights(
+            "configmaps", "get", name="azure-ip-masq-agent-config-reconciled", where=Where.SYSTEM
+        )
+        | _rights("configmaps", "get", name="azure-ip-masq-agent-config", where=Where.SYSTEM)
+        | _rights("pods", "list", where=Where.SYSTEM)
+    ),
+    "daemonsets": Need(rights=_rights("daemonsets", "list", group="apps", where=Where.CLUSTER)),
+    "root-ca": Need(rights=_rights("configmaps", "get", name="kube-root-ca.crt")),
+    "pod-logs": Need(rights=_rights("pods", "get", subresource="log")),
+    "jobs": Need(
+        rights=_rights("jobs", "create", "delete", "get", group="batch")
+        | _rights("events", "list")
+        | _rights("pods", "get")
+    ),
+    "all-services": Need(rights=_rights("services", "list", where=Where.CLUSTER)),
+    "all-events": Need(rights=_rights("events", "list", where=Where.CLUSTER)),
+    "all-deployments": Need(
+        rights=_rights("deployments", "list", group="apps", where=Where.CLUSTER)
+    ),
+    "all-policies": Need(
+        rights=_rights("networkpolicies", "list", group=_POLICIES, where=Where.CLUSTER)
+        | _rights("namespaces", "list", where=Where.CLUSTER)
+    ),
+    "all-endpoints": Need(
+        rights=_rights("endpointslices", "list", group=_SLICES, where=Where.CLUSTER)
+    ),
+    "disruption-budgets": Need(
+        rights=_rights("poddisruptionbudgets", "list", group="policy", where=Where.CLUSTER)
+    ),
+    "admission-webhooks": Need(
+        rights=_rights(
+            "validatingwebhookconfigurations", "list", group=_ADMISSION, where=Where.CLUSTER
+        )
+        | _rights("mutatingwebhookconfigurations", "list", group=_ADMISSION, where=Where.CLUSTER)
+    ),
+    "own-masquerade-config": Need(
+        rights=_rights("configmaps", "get", name="azure-ip-masq-agent-config", where=Where.SYSTEM)
+    ),
+    "ingress-classes": Need(
+        rights=_rights("ingressclasses", "list", group=_POLICIES, where=Where.CLUSTER)
+    ),
+    "api-metrics": Need(
+        rights=frozenset({Right(resource="", verb="get", path="/metrics", where=Where.CLUSTER)})
+    ),
+    "all-pods": Need(rights=_rights("pods", "list", where=Where.CLUSTER)),
+    "endpoint-slices": Need(rights=_rights("endpointslices", "create", "delete", group=_SLICES)),
+    "deployments": Need(
+        rights=_rights("deployments", "create", "delete", "get", "patch", group="apps")
+    ),
+    "ingress": Need(
+        rights=_rights("ingresses", "create", "delete", "get", "patch", group=_POLICIES)
+        | _rights("ingressclasses", "list", group=_POLICIES, where=Where.CLUSTER)
+        | _rights("services", "list", where=Where.CLUSTER)
+    ),
+    "tls-secret": Need(rights=_rights("secrets", "create", "delete")),
+    "gateway": Need(
+        rights=_rights("gateways", "create", "delete", "get", group=_GATEWAYS)
+        | _rights("httproutes", "create", "delete", group=_GATEWAYS)
+        | _rights("gatewayclasses", "list", group=_GATEWAYS, where=Where.CLUSTER)
+        | _rights("gateways", "list", group=_GATEWAYS, where=Where.CLUSTER)
+        | _rights("services", "list", where=Where.CLUSTER)
+    ),
+    "node-leases": Need(
+        rights=_rights("leases", "list", group=_LEASES, where=Where.NODE_LEASES),
+    ),
 }
 
 

@@ -18,6 +18,7 @@ LAB_MODES = ("overlay", "node-subnet", "pod-subnet", "kubenet")
 LAB_ENGINES = ("calico", "azure", "cilium", "none")
 KEEP = ("never", "failed", "always")
 SECOND_RUN = ("wait", "refuse", "share")
+CLOUDS = ("public", "usgov", "china")
 ALLOWED_BY_DEFAULT = frozenset({"host-network", "bandwidth"})
 FORBIDDEN_BY_DEFAULT = frozenset({"privileged", "load-balancer", "public-ip", "capture"})
 ACTION_CLASSES = ALLOWED_BY_DEFAULT | FORBIDDEN_BY_DEFAULT
@@ -34,6 +35,8 @@ class Settings:
     `lab_mode` is empty where no lab was asked for; `lab_spec` has the lab's other options.
     `allowed` holds the action classes that checks may take. `tolerations` are those of the API, for
     every pod. `report_dir` is where a run leaves its report, None where this run leaves none.
+    `resource_id` names the cluster in Azure, None where it is found from the nodes; `lab_arm` says
+    that the lab's Azure is asked.
     """
 
     kubeconfig: str | None
@@ -57,6 +60,9 @@ class Settings:
     baseline: Path | None
     save_baseline: Path | None
     plan: bool
+    resource_id: str | None = None
+    cloud: str = CLOUDS[0]
+    lab_arm: bool = False
 
     @property
     def is_lab(self) -> bool:
@@ -99,6 +105,14 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
     ),
     ("image", "IMAGE", "string", f"netshoot image or mirror (default: {DEFAULT_IMAGE})"),
     ("image-pull-secret", "NAME", "string", "pull secret for it, named in each namespace"),
+    (
+        "resource-id",
+        "ID",
+        "string",
+        "the managed cluster in Azure Resource Manager (default: found from the nodes); asks Azure "
+        "for facts with whatever credentials DefaultAzureCredential finds",
+    ),
+    ("cloud", "NAME", "string", f"the cloud of Azure: {', '.join(CLOUDS)} (default: {CLOUDS[0]})"),
     ("node-selector", "SELECTOR", "string", "label selector: which nodes take part"),
     ("max-nodes", "N", "string", "at most so many nodes take part"),
     ("keep", "WHEN", "string", "keep what a check created: never (default), failed, always"),
@@ -158,6 +172,7 @@ _LISTS: tuple[tuple[str, str, str | None, str], ...] = (
 _FLAGS: tuple[tuple[str, str], ...] = (
     ("print-images", "list the images that would be pulled, then stop"),
     ("plan", "say what would be checked, created and skipped, and why; create nothing"),
+    ("lab-arm", "with --aksnet-lab: ask the lab's Azure Resource Manager for facts too"),
     ("cleanup", "remove what earlier, killed runs left (by label and age), then stop"),
 )
 
@@ -212,8 +227,11 @@ def read_settings(config: pytest.Config) -> Settings:
     kubeconfig = _path(config, "kubeconfig")
     context = _value(config, "context")
     faults = tuple(config.getoption("aksnet_lab_fault") or ())
+    lab_arm = flag(config, "lab-arm")
     if lab_mode:
         _refuse_with_lab(config)
+    elif lab_arm:
+        raise pytest.UsageError("--aksnet-lab-arm needs the lab: add --aksnet-lab, or leave it out")
     elif faults or lab_spec:
         given = f"fault={faults[0]}" if faults else f"spec={lab_spec}"
         raise pytest.UsageError(
@@ -245,6 +263,9 @@ def read_settings(config: pytest.Config) -> Settings:
         baseline=baseline,
         save_baseline=save_baseline,
         plan=flag(config, "plan"),
+        resource_id=_value(config, "resource-id"),
+        cloud=_choice(config, "cloud", CLOUDS, CLOUDS[0]),
+        lab_arm=lab_arm,
     )
 
 

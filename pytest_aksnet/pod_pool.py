@@ -58,6 +58,11 @@ class PodPool:
             ]
         )
 
+    def template(self, labels: Mapping[str, str]) -> ProbePodRequest:
+        """What the pods of a controller look like: netshoot pods, wherever they are scheduled."""
+        self._require_image()
+        return self._requests.netshoot(NodeRef(name="", addresses=()), labels=labels)
+
     def iperf(self, node: NodeRef, *, host_network: bool) -> PodRef:
         """A new pod that serves iperf3, on the port that the probe expects."""
         self._require_image()

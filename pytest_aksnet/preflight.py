@@ -31,6 +31,7 @@ def run_preflight(
             Where.SYSTEM: "kube-system",
             Where.DEFAULT: "default",
             Where.LEASE: lease_namespace,
+            Where.NODE_LEASES: "kube-node-lease",
         },
         namespace=(lambda level: scope.manifest(level=level)) if need.namespaces else None,
         host_network=host_network,

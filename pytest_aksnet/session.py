@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_aksnet.check import Engine, Pacing
+from pytest_aksnet.model.observation import Transfer
 from pytest_aksnet.model.peers import NodePool, NodeRef
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.record import CheckRecord, Retries
@@ -34,7 +35,12 @@ _NO_POOL = "nodes"
 _LAB_PACING = Pacing(
     patience_s=3.0,
     policy_patience_s=5.0,
+    programming_s=6.0,
     servicing_s=3.0,
+    pod_progress_s=15.0,
+    frontend_s=5.0,
+    frontend_hold_s=1.0,  # the lab's load balancer asks every 0.2 s
+    idle_s=3.0,
     throughput_s=1,
     deny_timeout_s=0.5,
 )
@@ -59,6 +65,8 @@ class AksnetSession:
         self.recorder = EvidenceRecorder(report_dir, run_id)
         self.need = Need()
         self.found = Preflight()
+        self.no_load_balancer = ""
+        self.transfers: dict[tuple[str, str], Transfer] = {}
         self._opening: Opening | None = None
         self._cluster: Cluster | None = None
         self._scope: RunScope | None = None
@@ -149,6 +157,17 @@ class AksnetSession:
         from pytest_aksnet.probes import agent, agent_without_python
 
         return agents_of(self.cluster, (agent.script(), agent_without_python.script()))
+
+    @functools.cached_property
+    def outside_agents(self) -> "AgentPool":
+        """The agents on hosts outside the cluster that the site file names, or on this machine."""
+        from pytest_aksnet.cluster.outside import outside_agents
+        from pytest_aksnet.probes import agent, agent_without_python
+
+        scripts = (agent.script(), agent_without_python.script())
+        hosts = (self.site.vnet_client, self.site.internet_client)
+        commands = {host.what: host.command for host in hosts if host is not None}
+        return outside_agents(self.cluster, scripts, commands)
 
     @property
     def cluster_domain(self) -> str:
@@ -253,5 +272,7 @@ class AksnetSession:
         """Close what is open. What was created is left to the end of the run."""
         if "agents" in vars(self):
             self.agents.close()
+        if "outside_agents" in vars(self):
+            self.outside_agents.close()
         if self._cluster is not None:
             self._cluster.close()

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_aksnet.elsewhere import read_elsewhere
 from pytest_aksnet.lab_process import LabProcess
 from pytest_aksnet.model.errors import AksnetError, EnvironmentProblem
 from pytest_aksnet.model.peers import NodeRef, PodRef
@@ -149,7 +151,12 @@ class LocalShared:
         cluster = self.connection()
         with self._reading:
             if self._profile is None:
-                self._profile = read_profile(cluster, self._settings.profile)
+                lab = self._lab.wait_ready().azure if self._lab is not None else None
+                self._profile = read_profile(
+                    cluster,
+                    self._settings.profile,
+                    partial(read_elsewhere, self._settings, self.opening().site, lab),
+                )
             return self._profile
 
     def preflight(self, need: Need) -> Preflight:

@@ -1,125 +1,24 @@
 """Looks that are made after a failure to say what is to blame; they never change a verdict."""
 
-import ipaddress
-import re
-
 from pytest_aksnet.assertions.target import Target, resolve
-from pytest_aksnet.check import Engine, Judge
+from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.accelerated_networking import judge_present
 from pytest_aksnet.model.observation import (
     Connection,
     ConnectOutcome,
-    DnsAnswer,
-    DnsStatus,
     Throughput,
 )
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Outcome
 from pytest_aksnet.probes.curl import Curl
-from pytest_aksnet.probes.dig import Dig
 from pytest_aksnet.probes.nc import Nc
 from pytest_aksnet.probes.nic import Nics
 
-AZURE_DNS = "168.63.129.16"
 _QUICK_S = 1.0
-_ASKED = re.compile(r"communications error to ([^#\s]+)#")
 _MOST_ENDPOINTS = 3
 # The kubelet listens on every node; a refusal comes from the node as well.
 _KUBELET_PORT = 10250
 _ANSWERED = (ConnectOutcome.CONNECTED, ConnectOutcome.REFUSED)
-
-
-def why_unresolved(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[DnsAnswer]) -> str:
-    """Ask every CoreDNS replica directly, then Azure DNS, and say where the answer goes wrong."""
-    replicas = engine.view.coredns_ips()
-    answers = {
-        ip: engine.diagnose_look(
-            pod, Dig(name=seen.name, qtype=seen.qtype, server=ip, wait_s=_QUICK_S)
-        )
-        for ip in replicas
-    }
-    good = [ip for ip, answer in answers.items() if judge(answer).outcome is Outcome.PASS]
-    silent = [ip for ip, answer in answers.items() if answer.status is DnsStatus.TIMEOUT]
-    asked = _asked(seen)
-    service = engine.profile.get("dns-service-ip") or asked or "of the cluster's DNS"
-    if replicas and len(good) == len(replicas) and asked not in ("", service):
-        found = f"the CoreDNS replicas ({', '.join(good)}) give the expected answer directly"
-        if ipaddress.ip_address(asked).is_link_local:
-            return (
-                f"{found}, so it is the DNS cache of node {pod.node} at {asked}: LocalDNS, or "
-                "another cache on the node"
-            )
-        return (
-            f"{found}, but the pod asks {asked}, which is not the cluster's DNS ({service}): its "
-            f"dnsConfig, or clusterDNS of the kubelet of node {pod.node}"
-        )
-    if replicas and len(good) == len(replicas) and seen.status is DnsStatus.TIMEOUT:
-        return (
-            f"the CoreDNS replicas ({', '.join(good)}) answer directly, but the Service address "
-            f"{service} does not from node {pod.node}: service proxy rules on that node"
-        )
-    if replicas and len(good) == len(replicas):
-        return (
-            f"the CoreDNS replicas ({', '.join(good)}) give the expected answer directly: what "
-            f"answered on node {pod.node} is another resolver or an old answer from a cache"
-        )
-    if replicas and len(silent) == len(replicas):
-        return (
-            f"the CoreDNS replicas {', '.join(silent)} do not answer pods on node {pod.node} "
-            "when asked directly: the way between that node and theirs is broken, or all of "
-            "them are"
-        )
-    if silent:
-        others = f"; {', '.join(good)} answers as expected" if good else ""
-        return (
-            f"the CoreDNS replicas {', '.join(silent)} do not answer pods on node {pod.node} "
-            f"when asked directly{others}"
-        )
-    if good:
-        bad = sorted(set(replicas) - set(good))
-        return f"the CoreDNS replicas disagree: {', '.join(bad)} give the unexpected answer"
-    failing = [ip for ip, answer in answers.items() if answer.status is DnsStatus.SERVFAIL]
-    upstream = _upstream(engine, pod, seen, judge)
-    if replicas and len(failing) == len(replicas):
-        return (
-            f"every CoreDNS replica answers SERVFAIL ({', '.join(failing)}): see the ConfigMaps "
-            "coredns and coredns-custom in kube-system and the replicas' logs"
-            + (f"; {upstream}" if upstream else "")
-        )
-    return upstream or "every CoreDNS replica gives the same unexpected answer"
-
-
-def _asked(seen: DnsAnswer) -> str:
-    """The server that was asked; "" where that is not known."""
-    named = _ASKED.search(seen.detail)
-    asked = seen.server or (named[1] if named else "")
-    try:
-        ipaddress.ip_address(asked)
-    except ValueError:
-        return ""
-    return asked
-
-
-def _upstream(engine: Engine, pod: PodRef, seen: DnsAnswer, judge: Judge[DnsAnswer]) -> str:
-    """What Azure DNS says to this node; blank for names that are not for it to know."""
-    domain = engine.profile.get("cluster-domain") or "cluster.local"
-    if engine.profile.get("cloud") != "azure" or seen.name.rstrip(".").endswith(domain):
-        return ""
-    absolute = f"{seen.name.rstrip('.')}."
-    answer = engine.diagnose_look(
-        pod, Dig(name=absolute, qtype=seen.qtype, server=AZURE_DNS, wait_s=_QUICK_S)
-    )
-    if judge(answer).outcome is Outcome.PASS:
-        return (
-            f"Azure DNS ({AZURE_DNS}) gives the expected answer to this node, so CoreDNS forwards "
-            "the name to another server or does not get there"
-        )
-    if answer.status is DnsStatus.TIMEOUT:
-        return f"Azure DNS ({AZURE_DNS}) does not answer pods on node {pod.node}"
-    return (
-        f"Azure DNS ({AZURE_DNS}) itself gives this answer to the cluster's virtual network, so "
-        "the cause is in its zones, not in the cluster"
-    )
 
 
 def why_unreached(engine: Engine, pod: PodRef, target: Target, seen: Connection) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pytest_aksnet.assertions.diagnosis import why_unresolved
+from pytest_aksnet.assertions.dns_diagnosis import why_unresolved
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.dns import NEGATIVE_CACHE_S, judge_resolution
 from pytest_aksnet.expectations.private_link import judge_no_public, judge_private

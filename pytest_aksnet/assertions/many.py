@@ -50,7 +50,7 @@ def assert_reaches_all(
         Cell(
             probe=_open(target, protocol, wait, patience),
             judge=_reached(target),
-            diagnose=_why(engine, pod, target),
+            diagnose=why(engine, pod, target),
         )
         for target in found
     ]
@@ -128,7 +128,7 @@ def assert_path_mtu(engine: Engine, pod: PodRef, targets: Sequence[AnyPod]) -> B
             return judge_path_mtu(batch.answers[index], what=_name(target), source=_MTU)
 
         probe = Probe(kind=Kind.MTU, host=target.host, port=target.port, timeout_s=_MTU_TIMEOUT_S)
-        return Cell(probe=probe, judge=judge, diagnose=_why(engine, pod, target))
+        return Cell(probe=probe, judge=judge, diagnose=why(engine, pod, target))
 
     patience = engine.pacing.patience_s
     own = _own_cell(pod, "udp", engine.pacing.connect_timeout_s, patience)
@@ -209,7 +209,9 @@ def _reached(target: Target) -> Callable[[Batch, int], Verdict]:
     return judge
 
 
-def _why(engine: Engine, pod: PodRef, target: Target) -> Callable[[Answer], str]:
+def why(engine: Engine, pod: PodRef, target: Target) -> Callable[[Answer], str]:
+    """The diagnosis of a target that `pod` did not reach."""
+
     def diagnose(answer: Answer) -> str:
         if answer.finding is Finding.OK:
             return ""  # it was reached, and is bad for what it told

@@ -16,7 +16,7 @@ _SECONDS = 1
 def assert_vf_present(engine: Engine, pod: PodRef) -> NicState:
     """See ProbePod.assert_vf_present."""
     _require_host_network(pod)
-    _require_azure(engine)
+    require_azure(engine)
     return engine.converge(
         pod,
         Nics(),
@@ -29,7 +29,7 @@ def assert_vf_present(engine: Engine, pod: PodRef) -> NicState:
 def assert_vf_used(engine: Engine, pod: PodRef, to: AnyPod) -> NicState:
     """See ProbePod.assert_vf_used."""
     _require_host_network(pod)
-    _require_azure(engine)
+    require_azure(engine)
     target = pod_of(to)
     before = engine.look(pod, Nics(), lambda _: _step("the counters before the transfer"))
     engine.look(pod, Iperf3(host=target.ip, port=PORT, seconds=_SECONDS, streams=1), _transferred)
@@ -58,7 +58,8 @@ def _require_host_network(pod: PodRef) -> None:
         )
 
 
-def _require_azure(engine: Engine) -> None:
+def require_azure(engine: Engine) -> None:
+    """Raises FactUnknown where the cluster is not known to be on Azure."""
     cloud = engine.profile.need("cloud")
     if cloud != "azure":
         raise FactUnknown(

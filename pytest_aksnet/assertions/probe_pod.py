@@ -18,8 +18,29 @@ from pytest_aksnet.assertions import (
     source_address,
     throughput,
 )
+from pytest_aksnet.assertions.cni import CniVerbs
+from pytest_aksnet.assertions.dns_layers import DnsLayerVerbs
+from pytest_aksnet.assertions.dns_records import RecordVerbs
+from pytest_aksnet.assertions.dns_resolver import ResolverVerbs
+from pytest_aksnet.assertions.egress import EgressVerbs
+from pytest_aksnet.assertions.egress_flows import FlowVerbs
+from pytest_aksnet.assertions.egress_platform import PlatformVerbs
+from pytest_aksnet.assertions.egress_sources import EgressSourceVerbs
+from pytest_aksnet.assertions.ingress_requests import IngressVerbs
+from pytest_aksnet.assertions.load_balancer import LoadBalancerVerbs
 from pytest_aksnet.assertions.looker import Looker
+from pytest_aksnet.assertions.node_health import NodeHealthVerbs
+from pytest_aksnet.assertions.node_ports import NodePortVerbs
+from pytest_aksnet.assertions.pod_control import ControlPlaneVerbs
+from pytest_aksnet.assertions.pod_inside import PodInsideVerbs
+from pytest_aksnet.assertions.pod_inventory import ChurnVerbs
+from pytest_aksnet.assertions.pod_ways import PodWayVerbs
+from pytest_aksnet.assertions.private_link import PrivateLinkVerbs
+from pytest_aksnet.assertions.service_changes import ServiceChangeVerbs
+from pytest_aksnet.assertions.service_nodes import ServiceNodeVerbs
+from pytest_aksnet.assertions.service_verbs import ServiceVerbs
 from pytest_aksnet.assertions.target import AnyPod, To
+from pytest_aksnet.assertions.transfers import PairVerbs
 from pytest_aksnet.expectations.throughput import POD_TO_HOST_SHARE
 from pytest_aksnet.model.observation import Connection, DnsAnswer, NicState, Throughput
 from pytest_aksnet.model.peers import NodeRef, ServiceRef
@@ -27,7 +48,30 @@ from pytest_aksnet.model.policy import Direction
 from pytest_aksnet.model.probing import Batch
 
 
-class ProbePod(Looker):
+class ProbePod(
+    ChurnVerbs,
+    ControlPlaneVerbs,
+    DnsLayerVerbs,
+    IngressVerbs,
+    EgressSourceVerbs,
+    EgressVerbs,
+    FlowVerbs,
+    LoadBalancerVerbs,
+    PrivateLinkVerbs,
+    CniVerbs,
+    NodeHealthVerbs,
+    NodePortVerbs,
+    PairVerbs,
+    PlatformVerbs,
+    PodInsideVerbs,
+    PodWayVerbs,
+    RecordVerbs,
+    ResolverVerbs,
+    ServiceChangeVerbs,
+    ServiceNodeVerbs,
+    ServiceVerbs,
+    Looker,
+):
     """A running pod with the tools to look from it.
 
     `to` may be another ProbePod or PodRef, a Service, a node (with `port`), an Endpoint, or a

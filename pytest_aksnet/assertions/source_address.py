@@ -17,24 +17,25 @@ from pytest_aksnet.expectations.source_address import (
     judge_among,
     promise,
 )
-from pytest_aksnet.model.errors import FactUnknown
+from pytest_aksnet.model.errors import FactUnknown, NotApplicable
 from pytest_aksnet.model.observation import Connection, ConnectOutcome
 from pytest_aksnet.model.peers import NodeRef, PodRef
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
 _THE_CHECK = "the check itself"
 _HOST_NETWORK = "Kubernetes API: hostNetwork pods use the addresses of their node"
+_MODEL = "Kubernetes docs: concepts/services-networking, the network model"
 
 
 def assert_source_as_promised(engine: Engine, pod: PodRef, to: To, port: int | None) -> Connection:
     """See ProbePod.assert_source_as_promised."""
     target = resolve(to, port)
-    mode = engine.profile.need("mode")
-    own, node, public = _own(engine, pod), addresses_of(engine, pod), _egress(engine)
+    need_promises(engine, pod, to_pod=target.pod is not None and not target.pod.host_network)
+    own, node, public = _own(engine, pod), addresses_of(engine, pod), egress_addresses(engine)
 
     def judge_seen(seen: Connection) -> Verdict:
-        destination = classify(engine, pod, target, seen)
-        return judge(_row(pod, mode, destination), seen, pod=own, node=node, public=public)
+        row = promised_row(engine, pod, classify(engine, pod, target, seen))
+        return judge(row, seen, pod=own, node=node, public=public)
 
     return _look(engine, pod, target, judge_seen)
 
@@ -70,7 +71,7 @@ def assert_snat(
 
     def judge_seen(seen: Connection) -> Verdict:
         outside = named is None and not is_private(seen.address or target.host)
-        expected = named or (_egress(engine) if outside else addresses_of(engine, pod))
+        expected = named or (egress_addresses(engine) if outside else addresses_of(engine, pod))
         return judge_among(
             seen,
             expected=expected,
@@ -96,6 +97,11 @@ def classify(engine: Engine, pod: PodRef, target: Target, seen: Connection) -> D
         return Destination.VNET
     if target.endpoint is not None and target.endpoint == engine.site.internet:
         return Destination.INTERNET
+    if target.endpoint is not None and target.endpoint in (
+        engine.site.peered_vm,
+        engine.site.on_prem,
+    ):
+        return Destination.BEYOND_VNET
     address = seen.address or target.host
     if not is_private(address):
         return Destination.INTERNET
@@ -129,16 +135,37 @@ def _look(
     )
 
 
-def _row(pod: PodRef, mode: str, destination: Destination) -> Promise:
-    if not pod.host_network:
-        return promise(mode, destination)
-    outside = destination is Destination.INTERNET
-    return Promise(
-        mode=mode,
-        destination=destination,
-        source=Source.PUBLIC if outside else Source.NODE,
-        document=_HOST_NETWORK,
-    )
+def promised_row(engine: Engine, pod: PodRef, destination: Destination) -> Promise:
+    """What is promised to the pod. Raises FactUnknown, and NotApplicable like `need_promises`."""
+    profile = engine.profile
+    if pod.host_network:
+        outside = destination is Destination.INTERNET
+        return Promise(
+            mode=profile.get("mode") or "unknown",
+            destination=destination,
+            source=Source.PUBLIC if outside else Source.NODE,
+            document=_HOST_NETWORK,
+        )
+    to_pod = destination in (Destination.POD_SAME_NODE, Destination.POD_OTHER_NODE)
+    need_promises(engine, pod, to_pod=to_pod)
+    if to_pod and profile.get("mode") is None:
+        return Promise(mode="unknown", destination=destination, source=Source.POD, document=_MODEL)
+    return promise(profile.need("mode"), destination)
+
+
+def need_promises(engine: Engine, pod: PodRef, *, to_pod: bool) -> None:
+    """Raise NotApplicable where no document says what others see of the pod: outside of AKS.
+
+    There nothing is promised but that pods see each other's own addresses.
+    """
+    profile = engine.profile
+    outside = profile.get("mode") is None and profile.get("cloud") == "other"
+    if outside and not (to_pod or pod.host_network):
+        raise NotApplicable(
+            f"the cluster is not on Azure ({profile.facts['cloud'].source}), so no document says "
+            "which source address others than pods see; if it is like one of AKS' modes, name it "
+            "with --aksnet-profile mode=VALUE"
+        )
 
 
 def _document(
@@ -146,8 +173,8 @@ def _document(
 ) -> str:
     """The document that promises the same, or the check itself, with what it contradicts."""
     try:
-        row = _row(pod, engine.profile.need("mode"), classify(engine, pod, target, seen))
-    except (FactUnknown, ValueError):
+        row = promised_row(engine, pod, classify(engine, pod, target, seen))
+    except (FactUnknown, NotApplicable, ValueError):
         return _THE_CHECK
     if row.source in agreeing:
         return row.document
@@ -159,10 +186,20 @@ def _own(engine: Engine, pod: PodRef) -> frozenset[str]:
     return frozenset() if pod.host_network else frozenset({pod.ip})
 
 
-def _egress(engine: Engine) -> frozenset[str]:
+def egress_addresses(engine: Engine, *, needed: bool = False) -> frozenset[str]:
+    """The public addresses that the cluster leaves with; empty where they are not known.
+
+    Those of the site file come before what was detected. Raises FactUnknown if they are `needed`.
+    """
     if engine.site.egress_ips:
         return frozenset(engine.site.egress_ips)
     known = engine.profile.get("egress-ips") or ""
+    if needed and not known:
+        raise FactUnknown(
+            "the public addresses that the cluster leaves with are not known; list them as "
+            "egress_ips in the file of --aksnet-config (default aksnet.toml), or set "
+            "--aksnet-profile egress-ips=ADDRESS,ADDRESS"
+        )
     return frozenset(part.strip() for part in known.split(",") if part.strip())
 
 

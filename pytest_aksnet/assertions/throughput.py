@@ -11,6 +11,7 @@ from pytest_aksnet.expectations.throughput import (
     judge_throughput,
     like_host_floor,
     pair_floor,
+    vcpus_of,
 )
 from pytest_aksnet.model.observation import Throughput
 from pytest_aksnet.model.peers import PodRef
@@ -78,9 +79,10 @@ def _measure(
         streams=engine.pacing.throughput_streams,
     )
     between = f"node {pod.node} to node {target.node}"
+    vcpus = vcpus_of(node_named(engine, pod.node), node_named(engine, target.node))
 
     def judge(seen: Throughput) -> Verdict:
-        return judge_throughput(seen, floor, between=between)
+        return judge_throughput(seen, floor, between=between, vcpus=vcpus)
 
     # Two more runs, as neighbours on the same hardware may have been loud during one of them.
     return engine.converge(

@@ -17,7 +17,9 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("v1", "Secret"): "secrets",
     ("v1", "Service"): "services",
     ("apps/v1", "Deployment"): "deployments",
+    ("batch/v1", "Job"): "jobs",
     ("apps/v1", "StatefulSet"): "statefulsets",
+    ("discovery.k8s.io/v1", "EndpointSlice"): "endpointslices",
     ("networking.k8s.io/v1", "Ingress"): "ingresses",
     ("gateway.networking.k8s.io/v1", "Gateway"): "gateways",
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): "httproutes",
@@ -35,6 +37,18 @@ def create(cluster: Cluster, manifest: Mapping[str, Any]) -> Json:
     except ApiRefused as refused:
         raise EnvironmentProblem(
             f"the {manifest['kind']} {metadata['namespace']}/{metadata['name']} is not admitted "
+            f"({refused})"
+        ) from refused
+
+
+def change(cluster: Cluster, made: Mapping[str, Any], changes: Mapping[str, Any]) -> Json:
+    """Change an object by a JSON merge patch (RFC 7386). Raises EnvironmentProblem."""
+    metadata = made["metadata"]
+    try:
+        return cluster.rest.patch(f"{_collection(made)}{path_of(metadata['name'])}", changes)
+    except ApiRefused as refused:
+        raise EnvironmentProblem(
+            f"the {made['kind']} {metadata['namespace']}/{metadata['name']} is not changed "
             f"({refused})"
         ) from refused
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 from pytest_aksnet.cluster.owner import owner, process_mark
 from pytest_aksnet.model.api import Json
+from pytest_aksnet.model.marks import RUN_LABEL
 
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 MANAGED_BY = "pytest-aksnet"
-RUN_LABEL = "aksnet.io/run"
 WORKER_LABEL = "aksnet.io/worker"
 CREATED_ANNOTATION = "aksnet.io/created"
 OWNER_ANNOTATION = "aksnet.io/owner"

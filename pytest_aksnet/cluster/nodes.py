@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from pytest_aksnet.cluster.connect import Cluster
 from pytest_aksnet.cluster.probe_pod_manifest import TOLERATIONS
+from pytest_aksnet.cluster.reading import pool_of
 from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, SettingsError
 from pytest_aksnet.model.peers import NodeRef
 
-_POOL_LABELS = ("kubernetes.azure.com/agentpool", "agentpool")
 _ZONE_LABEL = "topology.kubernetes.io/zone"
 _TYPE_LABEL = "node.kubernetes.io/instance-type"
 _ARCHITECTURES = ("amd64", "arm64")  # what the netshoot image is built for
@@ -115,7 +115,7 @@ def node_ref(node: Json) -> NodeRef:
     return NodeRef(
         name=node["metadata"]["name"],
         addresses=_addresses(node),
-        pool=next((labels[key] for key in _POOL_LABELS if labels.get(key)), ""),
+        pool=pool_of(node),
         zone=labels.get(_ZONE_LABEL, ""),
         instance_type=labels.get(_TYPE_LABEL, ""),
         labels=dict(labels),

@@ -101,6 +101,14 @@ def create_service(cluster: Cluster, request: ServiceRequest, *, cluster_domain:
     return service_ref(created, cluster_domain)
 
 
+def change_service(
+    cluster: Cluster, service: ServiceRef, change: Mapping[str, object], *, cluster_domain: str
+) -> ServiceRef:
+    """Change a Service by a JSON merge patch. Raises EnvironmentProblem."""
+    path = _service_path(service.namespace, service.name)
+    return service_ref(cluster.rest.patch(path, change), cluster_domain)
+
+
 def read_service(
     cluster: Cluster, namespace: str, name: str, *, cluster_domain: str
 ) -> ServiceRef | None:
@@ -129,6 +137,7 @@ def service_ref(service: Json, cluster_domain: str) -> ServiceRef:
         health_check_node_port=int(spec.get("healthCheckNodePort") or 0),
         load_balancer_ips=tuple(entry["ip"] for entry in ingress if entry.get("ip")),
         cluster_domain=cluster_domain,
+        cluster_ips=tuple(ip for ip in spec.get("clusterIPs") or () if ip != "None"),
     )
 
 
@@ -165,11 +174,16 @@ def await_endpoints(
     *,
     timeout_s: float = ENDPOINTS_TIMEOUT_S,
 ) -> tuple[ServiceEndpoint, ...]:
-    """Wait until the ready endpoints are exactly these addresses. Raises EnvironmentProblem."""
+    """Wait until the ready endpoints are exactly these addresses. Raises EnvironmentProblem.
+
+    Pods have addresses of other families besides, so only those of the named families count.
+    """
+    families = {":" in address for address in addresses}
 
     def look() -> tuple[ServiceEndpoint, ...] | None:
         found = read_endpoints(cluster, service.namespace, service.name)
-        return found if {endpoint.ip for endpoint in found} == set(addresses) else None
+        listed = {one.ip for one in found if not families or (":" in one.ip) in families}
+        return found if listed == set(addresses) else None
 
     def give_up() -> str:
         found = read_endpoints(cluster, service.namespace, service.name)

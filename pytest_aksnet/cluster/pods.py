@@ -36,6 +36,7 @@ def pod_ref(pod: Json) -> PodRef:
         host_network=bool(spec.get("hostNetwork")),
         port=ports[0] if ports else 0,
         labels=dict(metadata.get("labels") or {}),
+        ips=tuple(one["ip"] for one in status.get("podIPs") or () if one.get("ip")),
     )
 
 

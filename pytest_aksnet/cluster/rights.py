@@ -56,6 +56,13 @@ def review_rights(
 
 
 def _review(right: Right, namespace: str) -> Json:
+    if right.path:
+        path = {"path": right.path, "verb": right.verb}
+        return {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"nonResourceAttributes": path},
+        }
     attributes = {
         "namespace": namespace,
         "verb": right.verb,

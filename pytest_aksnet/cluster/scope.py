@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 
 from pytest_aksnet.cluster.connect import Cluster
-from pytest_aksnet.cluster.marks import RUN_LABEL, marks
+from pytest_aksnet.cluster.marks import marks
 from pytest_aksnet.cluster.patience import Patience
 from pytest_aksnet.cluster.removal import (
     EVERYWHERE,
@@ -24,6 +24,7 @@ from pytest_aksnet.cluster.removal import (
 from pytest_aksnet.cluster.rest import path_of
 from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
+from pytest_aksnet.model.marks import RUN_LABEL
 
 ENFORCE_LABEL = "pod-security.kubernetes.io/enforce"
 CLOSE_TIMEOUT_S = 60.0

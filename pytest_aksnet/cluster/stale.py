@@ -14,7 +14,6 @@ from pytest_aksnet.cluster.lease import LEASES, Watched
 from pytest_aksnet.cluster.marks import (
     MANAGED_BY,
     MANAGED_BY_LABEL,
-    RUN_LABEL,
     age_s,
     is_ours,
     process_of,
@@ -33,6 +32,7 @@ from pytest_aksnet.cluster.removal import (
 from pytest_aksnet.cluster.rest import path_of
 from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
+from pytest_aksnet.model.marks import RUN_LABEL
 
 CLEANUP_TIMEOUT_S = 120.0
 _OURS = {MANAGED_BY_LABEL: MANAGED_BY}

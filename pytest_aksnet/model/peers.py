@@ -24,7 +24,10 @@ class NodeRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodRef:
-    """A running pod. `port` is where its reflector listens (TCP and UDP), 0 where it runs none."""
+    """A running pod. `port` is where its reflector listens (TCP and UDP), 0 where it runs none.
+
+    `ip` is its first address, `ips` has all of them as the API lists them.
+    """
 
     namespace: str
     name: str
@@ -35,11 +38,15 @@ class PodRef:
     host_network: bool = False
     port: int = 0
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRef:
-    """A Service as the API server returned it. Ports are numbers; 0 means not allocated."""
+    """A Service as the API server returned it. Ports are numbers; 0 means not allocated.
+
+    `cluster_ips` are those of all its address families, `cluster_ip` first.
+    """
 
     namespace: str
     name: str
@@ -49,6 +56,7 @@ class ServiceRef:
     health_check_node_port: int = 0
     load_balancer_ips: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
+    cluster_ips: tuple[str, ...] = ()
 
     @property
     def fqdn(self) -> str:

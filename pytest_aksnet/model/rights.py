@@ -20,11 +20,15 @@ class Where(enum.Enum):
     SYSTEM = "in namespace kube-system"
     DEFAULT = "in namespace default"
     LEASE = "in the namespace of the leases"
+    NODE_LEASES = "in namespace kube-node-lease"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
-    """One right. `name` restricts it to one object, empty is any."""
+    """One right. `name` restricts it to one object, empty is any.
+
+    `path` is set instead of a resource where the right is about a path such as /metrics.
+    """
 
     resource: str
     verb: str
@@ -32,9 +36,12 @@ class Right:
     subresource: str = ""
     name: str = ""
     where: Where = Where.RUN
+    path: str = ""
 
     def __str__(self) -> str:
         """As `kubectl auth can-i` takes it: create on networkpolicies.networking.k8s.io in ..."""
+        if self.path:
+            return f"{self.verb} on {self.path}"
         kind = f"{self.resource}.{self.group}" if self.group else self.resource
         kind += f"/{self.subresource}" if self.subresource else ""
         kind += f" {self.name}" if self.name else ""

@@ -16,6 +16,7 @@ _PLACES = {
     Where.SYSTEM: "kube-system",
     Where.DEFAULT: "default",
     Where.LEASE: "default",
+    Where.NODE_LEASES: "kube-node-lease",
 }
 Granted = tuple[str, str, str, str, str]
 
@@ -28,7 +29,9 @@ def granted() -> set[Granted]:
     found = set()
     for document in documents():
         for rule in document.get("rules") or ():
-            for group in rule["apiGroups"]:
+            for path in rule.get("nonResourceURLs") or ():
+                found |= {("", "", path, verb, "") for verb in rule["verbs"]}
+            for group in rule.get("apiGroups") or ():
                 for resource in rule["resources"]:
                     for verb in rule["verbs"]:
                         for name in rule.get("resourceNames") or [""]:
@@ -39,7 +42,7 @@ def granted() -> set[Granted]:
 
 def asked(right: Right) -> Granted:
     resource = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
-    return (_PLACES[right.where], right.group, resource, right.verb, right.name)
+    return (_PLACES[right.where], right.group, right.path or resource, right.verb, right.name)
 
 
 def test_the_documented_rights_are_exactly_those_that_are_needed() -> None:

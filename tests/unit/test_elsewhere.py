@@ -1,0 +1,125 @@
+"""What is known outside of the cluster: the site file, and Azure only where it was asked for."""
+
+import builtins
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_aksnet.arm.signs import why_not_configured
+from pytest_aksnet.elsewhere import read_elsewhere
+from pytest_aksnet.model.site import AddressPlan, Site
+from pytest_aksnet.options import Settings
+
+SCRIPT = """
+import sys
+from types import SimpleNamespace
+from pytest_aksnet import shared_local
+from pytest_aksnet.elsewhere import read_elsewhere
+from pytest_aksnet.model.site import Site
+settings = SimpleNamespace(is_lab=False, lab_arm=False, resource_id=None, cloud="public")
+found = read_elsewhere(settings, Site(), None, ["azure:///subscriptions/s/resourceGroups/g/x"])
+print(found.no_azure)
+print([name for name in sys.modules if name.partition(".")[0] in ("azure", "msal")])
+"""
+SECRET = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_SECRET": "s"}
+
+
+def settings(*, lab_mode: str = "", lab_arm: bool = False, **others: Any) -> Settings:
+    chosen: dict[str, Any] = dict.fromkeys(
+        ("kubeconfig", "context", "lab_spec", "site_file", "image_pull_secret", "node_selector",
+         "max_nodes", "report_dir", "baseline", "save_baseline"),
+    )  # fmt: skip
+    return Settings(
+        **chosen,
+        lab_mode=lab_mode,
+        lab_engine="calico",
+        lab_faults=(),
+        profile={},
+        image="i",
+        tolerations=(),
+        allowed=frozenset(),
+        keep="never",
+        second_run="wait",
+        lease_namespace="default",
+        plan=False,
+        lab_arm=lab_arm,
+        **others,
+    )
+
+
+def test_nothing_of_azure_is_imported_without_credentials() -> None:
+    environment = {"PATH": "/usr/bin:/bin"}
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        check=True,
+    )
+    why, modules = ended.stdout.splitlines()
+    assert "no credentials are configured" in why
+    assert "--aksnet-resource-id" in why
+    assert modules == "[]"
+
+
+@pytest.mark.parametrize(
+    ("environment", "resource_id", "configured"),
+    [
+        ({}, None, False),
+        ({"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}, None, False),
+        (SECRET, None, True),
+        (SECRET | {"AZURE_CLIENT_SECRET": ""}, None, False),
+        ({"AZURE_TOKEN_CREDENTIALS": "AzureCliCredential"}, None, True),
+        ({"IDENTITY_ENDPOINT": "http://127.0.0.1/"}, None, True),
+        ({}, "/subscriptions/s", True),
+    ],
+)
+def test_credentials_are_known_by_explicit_signs(
+    environment: Mapping[str, str], resource_id: str | None, configured: bool
+) -> None:
+    assert (why_not_configured(environment, resource_id) == "") == configured
+
+
+def test_a_lab_never_asks_the_users_own_azure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in SECRET.items():
+        monkeypatch.setenv(name, value)
+    found = read_elsewhere(settings(lab_mode="overlay"), Site(), tmp_path / "azure.env", [])
+    assert found.azure is None
+    assert "--aksnet-lab-arm" in found.no_azure
+
+
+def test_missing_packages_are_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("pytest_aksnet.arm.")]:
+        monkeypatch.delitem(sys.modules, module)
+    import_module = builtins.__import__
+
+    def without_azure(name: str, *arguments: Any) -> ModuleType:
+        if name.partition(".")[0] == "azure":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return import_module(name, *arguments)
+
+    monkeypatch.setattr(builtins, "__import__", without_azure)
+    found = read_elsewhere(settings(resource_id="/subscriptions/s"), Site(), None, [])
+    assert "pip install pytest-aksnet[azure]" in found.no_azure
+
+
+def test_an_id_that_is_none_is_said() -> None:
+    found = read_elsewhere(settings(resource_id="my-cluster"), Site(), None, [])
+    assert "is no id of a managed cluster" in found.no_azure
+
+
+def test_the_site_file_tells_ranges() -> None:
+    plan = AddressPlan(node_subnets=("10.1.0.0/24", "10.1.1.0/24"), vnet=("10.1.0.0/16",))
+    found = read_elsewhere(settings(lab_mode="overlay"), Site(address_plan=plan), None, [])
+    assert found.facts == {
+        "node-cidrs": [("10.1.0.0/24,10.1.1.0/24", "address_plan.node_subnets of the site file")],
+        "vnet-cidrs": [("10.1.0.0/16", "address_plan.vnet of the site file")],
+    }
