@@ -37,8 +37,10 @@ class Row:
     """One fault in one lab, and checks that it must fail.
 
     `fault` is NAME[=VALUE][@NODE], or several with a space between. `settings` are those of
-    `aksnet-lab --set`. `names_cause` are words of which each failure must have one. `cannot_judge`
-    are checks that the fault makes inconclusive, as neither a pass nor a failure would be true.
+    `aksnet-lab --set`, `options` further ones of pytest. `names_cause` are words of which each
+    failure must have one. `cannot_judge` are checks that the fault makes inconclusive, as neither a
+    pass nor a failure would be true. With a fault that `starves`, nothing further can be created in
+    the cluster, so that only the checks of its topics are run.
     Rows of the same fault in the same lab add up. The checks of a `quick` row are run by
     `make test`; whole topics and all suites by `make test-thorough`.
     """
@@ -49,19 +51,21 @@ class Row:
     mode: str = "overlay"
     engine: str = "calico"
     settings: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     cannot_judge: set[str] = field(default_factory=set)
     quick: bool = False
+    starves: bool = False
 
     @property
-    def lab(self) -> tuple[str, str, str, tuple[str, ...]]:
+    def lab(self) -> tuple[str, str, str, tuple[str, ...], tuple[str, ...]]:
         """What rows that add up have in common."""
-        return (self.fault, self.mode, self.engine, self.settings)
+        return (self.fault, self.mode, self.engine, self.settings, self.options)
 
     @property
     def name(self) -> str:
         """The row as an id of a test."""
         engine = "" if self.engine == "calico" else f"-{self.engine}"
-        extra = "".join(f"-{setting}" for setting in self.settings)
+        extra = "".join(f"-{one}" for one in (*self.settings, *self.options))
         return f"{self.mode}{engine}{extra}-{self.fault}"
 
 
@@ -83,8 +87,10 @@ def added_up(rows: Iterable[Row]) -> Row:
         mode=first.mode,
         engine=first.engine,
         settings=first.settings,
+        options=first.options,
         fails=set().union(*(row.fails for row in together)),
         cannot_judge=set().union(*(row.cannot_judge for row in together)),
+        starves=any(row.starves for row in together),
     )
 
 
