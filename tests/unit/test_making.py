@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_aksnet.catalogue import read_entries
 from pytest_aksnet.making import Making, read_text
 from pytest_aksnet.model.peers import NodeRef
 from pytest_aksnet.needs import NAMED
@@ -71,18 +72,21 @@ def test_a_factory_that_leaves_the_test_is_not_understood(text: str) -> None:
 
 
 def checks() -> Iterator[Any]:
-    """Every check of the suites: its needs, its function."""
+    """Every check of the suites: its function, and the needs that its marker names."""
+    needs = {entry.function: set(entry.needs) for entry in read_entries(SUITES)}
     for path in sorted(SUITES.glob("*/test_*.py")):
         for function in ast.parse(path.read_text("utf-8")).body:
             if isinstance(function, ast.FunctionDef):
-                yield pytest.param(function, id=f"{path.parent.name}-{function.name}")
+                nodeid = f"{path.relative_to(SUITES.parent)}::{function.name}"
+                yield pytest.param(
+                    function, needs[nodeid], id=f"{path.parent.name}-{function.name}"
+                )
 
 
-@pytest.mark.parametrize("function", [*checks()])
-def test_the_marker_of_a_suite_says_what_no_fixture_shows(function: ast.FunctionDef) -> None:
-    [marker] = [one for one in function.decorator_list if isinstance(one, ast.Call)]
-    needs = {key.arg: key.value for key in marker.keywords}.get("needs")
-    declared = set(ast.literal_eval(needs)) if needs is not None else set()
+@pytest.mark.parametrize(("function", "declared"), [*checks()])
+def test_the_marker_of_a_suite_says_what_no_fixture_shows(
+    function: ast.FunctionDef, declared: set[str]
+) -> None:
     body = ast.Module(function.body, [])
     text = ast.unparse(body)
     found, whole = read_text(body, {"aks.nodes": ("a", "b", "c")}, NODES, FACTORIES)
