@@ -70,7 +70,7 @@ class Pacing:
     `idle_s` is how long a connection is silent that must live on.
     """
 
-    patience_s: float = 5.0
+    patience_s: float = 7.0
     policy_patience_s: float = 15.0
     programming_s: float = 30.0
     control_patience_s: float = 3.0
@@ -87,6 +87,10 @@ class Pacing:
     idle_s: float = 30.0
     throughput_s: int = 3
     throughput_streams: int = 4
+
+    def patience_with(self, *, service: bool) -> float:
+        """How long a connection may fail: through a Service, until the proxies know of it."""
+        return max(self.patience_s, self.programming_s) if service else self.patience_s
 
     def silence_s(self, slowest_s: float) -> float:
         """How long a peer must be silent to count as blocked, where answers took `slowest_s`."""

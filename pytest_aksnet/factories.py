@@ -97,6 +97,22 @@ class Aks:
                 "network-policy.engine-present says"
             )
 
+    def need_policies_for_dns(self) -> None:
+        """Raise NotApplicable where it is known that no NetworkPolicy can allow the cluster's DNS.
+
+        So with LocalDNS under Cilium, which takes node-local addresses for the entity `host` (AKS
+        docs: localdns-custom, which asks for a CiliumNetworkPolicy).
+        """
+        facts = self.profile.facts
+        engine, local_dns = facts.get("policy-engine"), facts.get("local-dns")
+        if engine is None or local_dns is None:
+            return
+        if engine.value == "cilium" and local_dns.value in ("on", "some"):
+            raise NotApplicable(
+                f"under Cilium ({engine.source}) no NetworkPolicy allows LocalDNS "
+                f"({local_dns.source}): that takes a CiliumNetworkPolicy"
+            )
+
     def need_dual_stack(self) -> None:
         """Raise NotApplicable where the cluster is known to have one IP family only.
 

@@ -33,7 +33,8 @@ _NO_POOL = "nodes"
 # In the lab a virtual function that is away stays away (no servicing event), packets take
 # microseconds, and nobody else's traffic is on its links.
 _LAB_PACING = Pacing(
-    patience_s=3.0,
+    patience_s=4.0,
+    connect_timeout_s=1.5,
     policy_patience_s=5.0,
     programming_s=6.0,
     servicing_s=3.0,

@@ -24,5 +24,9 @@ def assert_connects(
         return why_unreached(engine, pod, target, seen)
 
     return engine.converge(
-        pod, target.probe(engine.pacing.connect_timeout_s), judge, diagnose=diagnose
+        pod,
+        target.probe(engine.pacing.connect_timeout_s),
+        judge,
+        patience_s=engine.pacing.patience_with(service=target.service is not None),
+        diagnose=diagnose,
     )

@@ -126,7 +126,12 @@ def assert_health_check(
     probe = Curl(
         host=node.ip, port=port, path="/healthz", connect_timeout_s=wait, max_time_s=wait + 2
     )
-    return engine.converge(pod, probe, lambda seen: judge_health(seen, status=status))
+    return engine.converge(
+        pod,
+        probe,
+        lambda seen: judge_health(seen, status=status),
+        patience_s=engine.pacing.patience_with(service=True),
+    )
 
 
 def _served(
@@ -161,6 +166,7 @@ def _served(
         pod,
         Curl(host=host, port=port, connect_timeout_s=wait, max_time_s=wait + 2),
         judge,
+        patience_s=engine.pacing.patience_with(service=True),
         times=_LOOKS,
         diagnose=diagnose,
     )
@@ -178,7 +184,8 @@ def _not_served(
     def judge(seen: Connection) -> Verdict:
         return judge_not_served(policy, seen, at_connect=at_connect)
 
-    return engine.deny(pod, probe, judge, controls=controls, patience_s=engine.pacing.patience_s)
+    patience_s = engine.pacing.patience_with(service=True)
+    return engine.deny(pod, probe, judge, controls=controls, patience_s=patience_s)
 
 
 def _own(engine: Engine, pod: PodRef) -> frozenset[str]:

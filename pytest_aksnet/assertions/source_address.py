@@ -131,7 +131,11 @@ def _look(
         return why_unreached(engine, pod, target, seen)
 
     return engine.converge(
-        pod, target.probe(engine.pacing.connect_timeout_s), judge_all, diagnose=diagnose
+        pod,
+        target.probe(engine.pacing.connect_timeout_s),
+        judge_all,
+        patience_s=engine.pacing.patience_with(service=target.service is not None),
+        diagnose=diagnose,
     )
 
 

@@ -103,9 +103,12 @@ def test_dns_under_egress_deny(
     Why: Egress rules that forget DNS break every application, and those that cannot name it are
     switched off again.
 
+    When: A NetworkPolicy can name the cluster's DNS, which it cannot with LocalDNS under Cilium.
+
     Remedy: allow UDP and TCP 53 to the pods with k8s-app=kube-dns in kube-system, and to
     169.254.10.0/24 where LocalDNS is on.
     """
+    aks.need_policies_for_dns()
     locked = namespace()
     source, target = netshoot(on=node, namespace=locked), netshoot()
     source.assert_policy_allows(target)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -197,8 +198,9 @@ def test_a_check_that_lacks_a_right_is_skipped_and_others_run(
     reasons_of = {check["id"]: check["reason"] for check in run.results["checks"]}
     for check in run.results["checks"]:
         lacks = "delete on networkpolicies.networking.k8s.io" in check["reason"]
-        alone = "two nodes" in check["reason"]
-        assert check["outcome"] == ("skipped" if lacks or alone else "passed"), run.terminal
+        alone = re.search(r"two nodes|[2-9] nodes|not dual stack|no IPv6|in mode", check["reason"])
+        outcomes = {"skipped"} if lacks else {"passed", "skipped"} if alone else {"passed"}
+        assert check["outcome"] in outcomes, run.terminal
         assert not lacks or check["id"] in POLICIES
     assert any("delete on networkpolicies" in why for why in reasons_of.values())
     assert reasons_of.keys() >= POLICIES

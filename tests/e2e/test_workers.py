@@ -1,5 +1,6 @@
 """The suites with workers: the same checks, under the same names, with the same outcomes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,25 @@ def _outcomes(run: SuiteRun) -> dict[str, str]:
     return {check["nodeid"]: check["outcome"] for check in run.results["checks"]}
 
 
-def _run(folder: Path, *arguments: str) -> SuiteRun:
+def _run(folder: Path, *arguments: str, suites: Sequence[str] = ("suites",)) -> SuiteRun:
     folder.mkdir()
-    return run_suites(folder, *arguments, seconds=600)
+    return run_suites(folder, *arguments, suites=suites, seconds=600)
 
 
 @pytest.mark.parametrize(
-    "mode", ["overlay", pytest.param("node-subnet", marks=pytest.mark.thorough)]
+    ("mode", "suites"),
+    [
+        pytest.param("overlay", ("suites/dns", "suites/network_policy", "suites/ipam"), id="some"),
+        pytest.param("overlay", ("suites",), id="overlay", marks=pytest.mark.thorough),
+        pytest.param("node-subnet", ("suites",), id="node-subnet", marks=pytest.mark.thorough),
+    ],
 )
-def test_two_workers_give_the_same_outcomes(mode: str, tmp_path: Path) -> None:
-    alone = _run(tmp_path / "alone", f"--aksnet-lab={mode}", _NO_BANDWIDTH)
-    workers = _run(tmp_path / "workers", f"--aksnet-lab={mode}", _NO_BANDWIDTH, "-n2")
+def test_two_workers_give_the_same_outcomes(
+    mode: str, suites: tuple[str, ...], tmp_path: Path
+) -> None:
+    lab = (f"--aksnet-lab={mode}", _NO_BANDWIDTH)
+    alone = _run(tmp_path / "alone", *lab, suites=suites)
+    workers = _run(tmp_path / "workers", *lab, "-n2", suites=suites)
     assert set(_outcomes(alone).values()) == {"passed", "skipped"}, alone.terminal
     assert _outcomes(alone) == _outcomes(workers), workers.terminal
     assert (alone.exit_code, workers.exit_code) == (0, 0)

@@ -14,6 +14,7 @@ from tests.lab.network_views import PORT, service
 from tests.lab.test_network_azure import set_rules
 
 SILENT = 0.3
+ANSWERED = 5.0
 DEADLINE_SECONDS = 10.0
 PUBLIC6, INTERNAL6 = "2001:db8:100::110", "fd9a:6b1f:e000::c805"
 
@@ -46,7 +47,7 @@ def test_source_addresses(bench: Bench) -> None:
     answers_otherwise = ("udp", "pod", node)
     seen = bench.look_many(
         [
-            Probe(start=start, ip=ips[target], port=port, protocol=protocol)
+            Probe(start=start, ip=ips[target], port=port, protocol=protocol, timeout=ANSWERED)
             for protocol in ("tcp", "udp")
             for start, target, port in expected
             if (protocol, start, target) != answers_otherwise

@@ -123,7 +123,7 @@ def test_a_wrong_need_in_a_marker_is_named(pytester: pytest.Pytester, mini: Mini
     )
     result = run_pytest(pytester, f"--aksnet-kubeconfig={mini.kubeconfig(pytester.path)}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*unknown need 'root'; choose from bandwidth, *"])
+    result.stderr.fnmatch_lines(["*unknown need 'root'; choose from *, bandwidth, *"])
 
 
 def test_tolerations_reach_nodes_and_pods(pytester: pytest.Pytester, mini: MiniCluster) -> None:
