@@ -3,7 +3,7 @@
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.accelerated_networking import judge_present, judge_used
-from pytest_aksnet.model.errors import FactUnknown, SettingsError
+from pytest_aksnet.model.errors import NotApplicable, SettingsError
 from pytest_aksnet.model.observation import NicState, Throughput
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Outcome, Verdict
@@ -59,10 +59,10 @@ def _require_host_network(pod: PodRef) -> None:
 
 
 def require_azure(engine: Engine) -> None:
-    """Raises FactUnknown where the cluster is not known to be on Azure."""
+    """Raise NotApplicable off Azure, FactUnknown where the cloud is not known."""
     cloud = engine.profile.need("cloud")
     if cloud != "azure":
-        raise FactUnknown(
+        raise NotApplicable(
             f"only Azure promises a virtual function, and the fact 'cloud' of the network profile "
-            f"is {cloud!r}; if that is wrong set it with --aksnet-profile cloud=azure"
+            f"is {cloud!r} ({engine.profile.facts['cloud'].source})"
         )

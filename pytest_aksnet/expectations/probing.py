@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pytest_aksnet.model.probing import SLOW_PATH, Answer, Batch, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
-_SUGGESTS = {
+HOW_IT_FAILED = {
     Finding.TIMEOUT: "nothing answered: the packets are dropped on the way",
     Finding.REFUSED: "it was refused: nothing listens there",
     Finding.RESET: "the connection was reset",
@@ -31,7 +31,7 @@ def judge_reached(answer: Answer | None, *, what: str, source: str) -> Verdict:
     said = answer.facts.get("detail")
     return Verdict(
         outcome=Outcome.FAIL,
-        sentence=f"{what} should be reached, but {_SUGGESTS[answer.finding]}"
+        sentence=f"{what} should be reached, but {HOW_IT_FAILED[answer.finding]}"
         f"{f' ({said})' if said else ''}",
         source=source,
     )
@@ -48,7 +48,7 @@ def judge_path_mtu(answer: Answer | None, *, what: str, source: str) -> Verdict:
     if answer.finding is not Finding.OK:
         return Verdict(
             outcome=Outcome.FAIL,
-            sentence=f"packets with DF should get to {what}, but {_SUGGESTS[answer.finding]}",
+            sentence=f"packets with DF should get to {what}, but {HOW_IT_FAILED[answer.finding]}",
             source=source,
         )
     reached, sent = answer.facts.get("mtu"), answer.facts.get("out")
@@ -109,7 +109,7 @@ def judge_silent(
         default=0.0,
     )
     if answer.finding is not Finding.TIMEOUT:
-        why = f"{_SUGGESTS[answer.finding]}, which is not how a policy blocks"
+        why = f"{HOW_IT_FAILED[answer.finding]}, which is not how a policy blocks"
     elif not batch.ended or batch.gaps:
         why = f"answers of the agent are missing ({batch.problem or 'a gap'})"
     elif not controls or len(held) < len(controls):

@@ -5,6 +5,7 @@ Pure. A frontend is a cluster IP, a node port or a load balancer's address, each
 
 from collections.abc import Collection
 
+from pytest_aksnet.expectations.probing import HOW_IT_FAILED
 from pytest_aksnet.model.probing import SLOW_PATH, Answer, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
@@ -17,15 +18,10 @@ REJECTED = (
 )
 REJECTING = frozenset({"iptables", "nftables", "ipvs"})
 _NEVER_CAME = {
+    **HOW_IT_FAILED,
+    # What a Service that is silent or refuses suggests is another thing than of a pod.
     Finding.TIMEOUT: "nothing answered",
     Finding.REFUSED: "it was refused",
-    Finding.RESET: "the connection was reset",
-    Finding.UNREACH: "there is no route",
-    Finding.PROHIBITED: "a filter rejected it",
-    Finding.MUTE: "a connection was made, but nothing came over it",
-    Finding.EOF: "the connection was closed without an answer",
-    Finding.WRONG: "something else answered",
-    Finding.UNRESOLVED: "the name could not be resolved",
 }
 
 

@@ -12,6 +12,7 @@ from pytest_aksnet.model.errors import (
     ExecNotCompleted,
     FactUnknown,
     Inconclusive,
+    NotApplicable,
     OutputUnparsable,
     SettingsError,
     ToolMissing,
@@ -446,10 +447,18 @@ def test_only_a_host_network_pod_sees_the_interfaces() -> None:
         World(always(nics())).probe_pod().assert_vf_present()
 
 
-@pytest.mark.parametrize("cloud", ["other", None])
-def test_outside_azure_nobody_promises_a_virtual_function(cloud: str | None) -> None:
+@pytest.mark.parametrize(
+    ("cloud", "error", "text"),
+    [
+        ("other", NotApplicable, "only Azure promises"),
+        (None, FactUnknown, "--aksnet-profile cloud="),
+    ],
+)
+def test_outside_azure_nobody_promises_a_virtual_function(
+    cloud: str | None, error: type[Exception], text: str
+) -> None:
     outside = World(always(nics(vf="")), facts={"cloud": cloud})
-    with pytest.raises(FactUnknown, match="--aksnet-profile cloud="):
+    with pytest.raises(error, match=text):
         outside.probe_pod(HOST).assert_vf_present()
 
 
