@@ -13,6 +13,7 @@ from pytest_aksnet.assertions.load_balancer_facts import LoadBalancerFacts
 from pytest_aksnet.assertions.node_inventory import NodeInventoryVerbs
 from pytest_aksnet.assertions.pod_inventory import PodAddressVerbs
 from pytest_aksnet.assertions.policy_engine import PolicyEngineVerbs
+from pytest_aksnet.assertions.service_mesh import MeshInventoryVerbs
 from pytest_aksnet.assertions.service_objects import ServiceObjectVerbs
 from pytest_aksnet.assertions.upgrade import UpgradeVerbs
 from pytest_aksnet.assertions.upgrade_policies import UpgradePolicyVerbs
@@ -32,5 +33,6 @@ class Inventory(
     PolicyEngineVerbs,
     ServiceObjectVerbs,
     IngressInventoryVerbs,
+    MeshInventoryVerbs,
 ):
     """Reads objects, sends no packet."""

@@ -18,6 +18,7 @@ _OURS = "pytest_aksnet.fixtures"
 _POLICIES = "networking.k8s.io"
 _SLICES = "discovery.k8s.io"
 _GATEWAYS = "gateway.networking.k8s.io"
+_MESH = "networking.istio.io"
 _LEASES = "coordination.k8s.io"
 _ADMISSION = "admissionregistration.k8s.io"
 CONFIG_MAPS = ("azure-ip-masq-agent-config-reconciled", "coredns", "cilium-config", "kube-proxy")
@@ -252,6 +253,19 @@ NAMED: Mapping[str, Need] = {
         | _rights("gatewayclasses", "list", group=_GATEWAYS, where=Where.CLUSTER)
         | _rights("gateways", "list", group=_GATEWAYS, where=Where.CLUSTER)
         | _rights("services", "list", where=Where.CLUSTER)
+    ),
+    "mesh": Need(
+        rights=_rights("deployments", "list", group="apps", where=Where.CLUSTER)
+        | _rights("pods", "get")
+    ),
+    "mesh-authentication": Need(
+        rights=_rights(
+            "peerauthentications", "create", "delete", "patch", group="security.istio.io"
+        )
+    ),
+    "mesh-routes": Need(
+        rights=_rights("virtualservices", "create", "delete", group=_MESH)
+        | _rights("destinationrules", "create", "delete", group=_MESH)
     ),
     "node-leases": Need(
         rights=_rights("leases", "list", group=_LEASES, where=Where.NODE_LEASES),

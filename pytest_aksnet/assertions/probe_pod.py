@@ -26,7 +26,6 @@ from pytest_aksnet.assertions.egress import EgressVerbs
 from pytest_aksnet.assertions.egress_flows import FlowVerbs
 from pytest_aksnet.assertions.egress_platform import PlatformVerbs
 from pytest_aksnet.assertions.egress_sources import EgressSourceVerbs
-from pytest_aksnet.assertions.ingress_requests import IngressVerbs
 from pytest_aksnet.assertions.load_balancer import LoadBalancerVerbs
 from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.assertions.node_health import NodeHealthVerbs
@@ -37,6 +36,7 @@ from pytest_aksnet.assertions.pod_inventory import ChurnVerbs
 from pytest_aksnet.assertions.pod_ways import PodWayVerbs
 from pytest_aksnet.assertions.private_link import PrivateLinkVerbs
 from pytest_aksnet.assertions.service_changes import ServiceChangeVerbs
+from pytest_aksnet.assertions.service_mesh import MeshVerbs
 from pytest_aksnet.assertions.service_nodes import ServiceNodeVerbs
 from pytest_aksnet.assertions.service_verbs import ServiceVerbs
 from pytest_aksnet.assertions.target import AnyPod, To
@@ -52,7 +52,7 @@ class ProbePod(
     ChurnVerbs,
     ControlPlaneVerbs,
     DnsLayerVerbs,
-    IngressVerbs,
+    MeshVerbs,
     EgressSourceVerbs,
     EgressVerbs,
     FlowVerbs,

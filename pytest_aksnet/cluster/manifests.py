@@ -23,6 +23,9 @@ KINDS: Mapping[tuple[str, str], str] = {
     ("networking.k8s.io/v1", "Ingress"): "ingresses",
     ("gateway.networking.k8s.io/v1", "Gateway"): "gateways",
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): "httproutes",
+    ("security.istio.io/v1", "PeerAuthentication"): "peerauthentications",
+    ("networking.istio.io/v1", "VirtualService"): "virtualservices",
+    ("networking.istio.io/v1", "DestinationRule"): "destinationrules",
 }
 
 

@@ -30,6 +30,8 @@ FACADE = (
     "(power states, images, disks, upgrades) is constant, and tokens are signed with a secret.",
     "Ingress: nginx is real; what watches the API server and writes its configuration is a small "
     "controller of the lab, in place of ingress-nginx and of NGINX Gateway Fabric.",
+    "Service mesh: sidecars redirect, encrypt and choose as those of Istio; a small proxy is in "
+    "place of Envoy, and what it is told comes over plain HTTP in place of xDS.",
     "Images: no image is pulled; containers run the programs of the machine that the lab runs on.",
 )
 

@@ -14,6 +14,7 @@ MODES = ("overlay", "node-subnet", "pod-subnet", "kubenet")
 ENGINES = ("none", "azure", "calico", "cilium")
 SERVICE_PROXIES = ("iptables", "nftables")
 INGRESSES = ("none", "nginx")
+MESHES = ("none", "istio")
 EGRESSES = ("load-balancer", "nat-gateway", "firewall", "none")
 """How traffic leaves: outboundType loadBalancer, managedNATGateway, userDefinedRouting, none."""
 ARM_ROLES = (
@@ -90,7 +91,8 @@ class LabOptions:
     `service_proxy` is kube-proxy's mode; engine cilium serves Services itself. `custom_dns` gives
     the VNet DNS servers of its own, which forward to Azure DNS. `outbound_ports` is
     allocatedOutboundPorts of the load balancer; 0 leaves it to the size of the pool.
-    `ingress` is who serves Ingress and Gateway: AKS' managed NGINX, or nobody.
+    `ingress` is who serves Ingress and Gateway: AKS' managed NGINX, or nobody. `mesh` is the Istio
+    add-on, or none.
     `arm_role` is the role of the lab's service principal; `arm_page_size` how many resources a
     page of ARM has, 0 for all.
     """
@@ -106,6 +108,7 @@ class LabOptions:
     static_blocks: bool = False
     outbound_ports: int = 0
     ingress: str = "nginx"
+    mesh: str = "none"
     arm_role: str = "Owner"
     arm_page_size: int = 0
     pools: tuple[PoolOptions, ...] = DEFAULT_POOLS
@@ -117,6 +120,7 @@ class LabOptions:
         _one_of("service-proxy", self.service_proxy, SERVICE_PROXIES, "kube-proxy mode")
         _one_of("egress", self.egress, EGRESSES, "way out")
         _one_of("ingress", self.ingress, INGRESSES, "ingress controller")
+        _one_of("mesh", self.mesh, MESHES, "service mesh")
         if self.mode == "kubenet" and self.engine in ("azure", "cilium"):
             raise BadOption(
                 f"engine {self.engine!r} does not go with mode 'kubenet': choose calico or none "

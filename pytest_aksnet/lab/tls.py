@@ -75,17 +75,31 @@ class Authority:
         self, dns_names: Sequence[str], ip_addresses: Sequence[str] = ()
     ) -> tuple[bytes, bytes]:
         """A server certificate for these names and addresses: (certificate PEM, key PEM)."""
-        key = ec.generate_private_key(ec.SECP256R1())
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in dns_names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(address)) for address in ip_addresses]
-        common_name = (*dns_names, *ip_addresses)[0]
+        subject = _name((*dns_names, *ip_addresses)[0])
+        return self._sign(subject, alternatives, [ExtendedKeyUsageOID.SERVER_AUTH])
+
+    def issue_identity(self, uri: str) -> tuple[bytes, bytes]:
+        """The certificate of a workload, for both sides of mutual TLS (SPIFFE: X.509-SVID)."""
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        return self._sign(x509.Name([]), [x509.UniformResourceIdentifier(uri)], usages)
+
+    def _sign(
+        self,
+        subject: x509.Name,
+        alternatives: Sequence[x509.GeneralName],
+        usages: Sequence[x509.ObjectIdentifier],
+    ) -> tuple[bytes, bytes]:
+        key = ec.generate_private_key(ec.SECP256R1())
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         certificate = (
-            _builder(_name(common_name), self._subject, key)
-            .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+            _builder(subject, self._subject, key)
+            # Where there is no subject, the names are all there is (RFC 5280, 4.1.2.6).
+            .add_extension(x509.SubjectAlternativeName(alternatives), critical=not list(subject))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(issuer_key, critical=False)
             .sign(self._key, hashes.SHA256())
         )

@@ -35,8 +35,8 @@ def test_canary_weight(
     stable, new = service([main]), service([canary])
     host = host_of(stable)
     front = controller.publish(manifest, [PathRule(service=stable)])
-    controller.publish_canary(manifest, [PathRule(service=new, host=host)], 25)
-    main.assert_split(front, host, {main.pod: 75, canary.pod: 25}, alive=main)
+    controller.publish_canary(manifest, [PathRule(service=new, host=host)], 10)
+    main.assert_split(front, host, {main.pod: 90, canary.pod: 10}, alive=main)
 
 
 @pytest.mark.aksnet(
@@ -89,5 +89,5 @@ def test_gateway_weights(
     one, other = netshoot.on_each(aks.nodes[:2])
     first, second = service([one]), service([other])
     host, rule = host_of(first), PathRule(service=first)
-    front = controller.publish_routes(manifest, host, [(rule, {first: 70, second: 30})])
-    one.assert_split(front, host, {one.pod: 70, other.pod: 30}, alive=one)
+    front = controller.publish_routes(manifest, host, [(rule, {first: 90, second: 10})])
+    one.assert_split(front, host, {one.pod: 90, other.pod: 10}, alive=one)

@@ -257,6 +257,37 @@ HTTP_ROUTES = Resource(
     subresources=("status",),
     counts_generation=True,
 )
+# Istio: custom resources of its add-on.
+PEER_AUTHENTICATIONS = Resource(
+    group="security.istio.io",
+    version="v1",
+    plural="peerauthentications",
+    kind="PeerAuthentication",
+    short_names=("pa",),
+    categories=("istio-io", "security-istio-io"),
+    subresources=("status",),
+    counts_generation=True,
+)
+VIRTUAL_SERVICES = Resource(
+    group="networking.istio.io",
+    version="v1",
+    plural="virtualservices",
+    kind="VirtualService",
+    short_names=("vs",),
+    categories=("istio-io", "networking-istio-io"),
+    subresources=("status",),
+    counts_generation=True,
+)
+DESTINATION_RULES = Resource(
+    group="networking.istio.io",
+    version="v1",
+    plural="destinationrules",
+    kind="DestinationRule",
+    short_names=("dr",),
+    categories=("istio-io", "networking-istio-io"),
+    subresources=("status",),
+    counts_generation=True,
+)
 SERVICE_CIDRS = Resource(
     group="networking.k8s.io",
     version="v1",
@@ -391,4 +422,7 @@ RESOURCES: tuple[Resource, ...] = (
     GATEWAY_CLASSES,
     GATEWAYS,
     HTTP_ROUTES,
+    PEER_AUTHENTICATIONS,
+    VIRTUAL_SERVICES,
+    DESTINATION_RULES,
 )

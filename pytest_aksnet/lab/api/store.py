@@ -34,6 +34,8 @@ class Store:
         self._admission = Admission(spec)
         self._rules = NamespaceRules(self.revisions)
         self._storage = Storage()
+        self.mutate_pod: Callable[[JsonObject], None] | None = None
+        """What a mutating webhook of the cluster does to a new pod; None where there is none."""
 
     @property
     def version(self) -> int:
@@ -127,6 +129,8 @@ class Store:
         if resource.namespaced:
             found = self.revision(NAMESPACES, place).value
             namespace_rules.require_open(found, resource, metadata.get("name", ""))
+        if resource is PODS and self.mutate_pod is not None:
+            self.mutate_pod(new)
         self._admission.default(resource, new)
         self._rules.default(resource, new)
         self._admission.validate(resource, new)

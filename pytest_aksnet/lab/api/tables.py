@@ -13,6 +13,7 @@ from pytest_aksnet.lab.api.resources import (
     CRON_JOBS,
     DAEMON_SETS,
     DEPLOYMENTS,
+    DESTINATION_RULES,
     ENDPOINT_SLICES,
     ENDPOINTS,
     EVENTS,
@@ -28,6 +29,7 @@ from pytest_aksnet.lab.api.resources import (
     NAMESPACES,
     NETWORK_POLICIES,
     NODES,
+    PEER_AUTHENTICATIONS,
     POD_DISRUPTION_BUDGETS,
     PODS,
     REPLICA_SETS,
@@ -39,6 +41,7 @@ from pytest_aksnet.lab.api.resources import (
     SERVICES,
     STATEFUL_SETS,
     VALIDATING_WEBHOOKS,
+    VIRTUAL_SERVICES,
     Resource,
 )
 
@@ -230,6 +233,9 @@ _COLUMNS: dict[Resource, tuple[Column, ...]] = {
         _AGE,
     ),
     HTTP_ROUTES: (_NAME, Column("Hostnames", ingress_cells.hostnames), _AGE),
+    PEER_AUTHENTICATIONS: (_NAME, Column("Mode", cells.at("spec.mtls.mode")), _AGE),
+    VIRTUAL_SERVICES: (_NAME, Column("Hosts", cells.joined("spec.hosts")), _AGE),
+    DESTINATION_RULES: (_NAME, Column("Host", cells.at("spec.host")), _AGE),
     RESOURCE_QUOTAS: (
         _NAME,
         Column("Request", cells.quota(limits=False)),

@@ -10,6 +10,7 @@ from pytest_aksnet.lab.controllers.garbage import GarbageCollector
 from pytest_aksnet.lab.controllers.ingress_operator import IngressOperator
 from pytest_aksnet.lab.controllers.load_balancers import LoadBalancerController
 from pytest_aksnet.lab.controllers.loop import ControlLoop
+from pytest_aksnet.lab.controllers.mesh_operator import MeshOperator
 from pytest_aksnet.lab.controllers.namespaces import NamespaceController
 from pytest_aksnet.lab.controllers.node_lifecycle import NodeLifecycle
 from pytest_aksnet.lab.controllers.resource_quotas import ResourceQuotaController
@@ -30,6 +31,7 @@ class ControlPlane:
     def __init__(self, store: Store, spec: LabSpec, ca_pem: str) -> None:
         self.scheduler = Scheduler(store)
         self.ingress = IngressOperator(store)
+        self.mesh = MeshOperator(store) if spec.options.mesh == "istio" else None
         self.endpoints = EndpointsController(store, spec)
         self.load_balancers = LoadBalancerController(store, spec)
         self.loops: tuple[ControlLoop, ...] = (
@@ -43,6 +45,8 @@ class ControlPlane:
             DisruptionController(store),
             ResourceQuotaController(store),
             GarbageCollector(store),
+            # Whoever looks for a mesh finds it from the start.
+            *([self.mesh] if self.mesh is not None else []),
         )
         self.late_loops: tuple[ControlLoop, ...] = (
             DaemonSetController(store),

@@ -101,6 +101,7 @@ from pytest_aksnet.lab.faults.masquerade_ranges import (
     MasqueradeInsideVnet,
     MasqueradeOutsideMissing,
 )
+from pytest_aksnet.lab.faults.mesh import MESH_FAULTS
 from pytest_aksnet.lab.faults.middlebox import (
     FirewallResets,
     PrivateEndpointIntercepted,
@@ -268,6 +269,7 @@ OF_THE_CLUSTER: tuple[Callable[[], Fault], ...] = (
     ArmOperationFails,
     ArmUnregistered,
     *INGRESS_FAULTS,
+    *MESH_FAULTS,
     *ADDRESS_SPACE_FAULTS,
     *OBSTACLES,
     *VERSION_FAULTS,

@@ -58,6 +58,8 @@ _PROGRAMS: dict[str, Program] = {
     "node": Program(entrypoint=_PAUSE, size=157_000_000),  # calico/node
     "operator-generic": Program(entrypoint=_PAUSE, only_this=True, size=41_000_000),  # Cilium's
     "pause": Program(entrypoint=_PAUSE, size=300_000),
+    "pilot": Program(size=75_000_000),  # istiod
+    "proxyv2": Program(size=118_000_000),
     "python": Program(command=("python3",), tools=f"python3 {_SLIM_TOOLS}", size=45_000_000),
     "ubuntu": Program(command=("bash",), size=30_000_000),
 }
