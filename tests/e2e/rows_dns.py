@@ -123,7 +123,6 @@ ROWS = (
         fault="coredns-aaaa-denied",
         fails={"dns.no-ipv6-record"},
         names_cause=("NXDOMAIN",),
-        quick=True,
     ),
     Row(
         fault="coredns-aaaa-denied",

@@ -146,7 +146,6 @@ ROWS = (
         fault="tls-interception",
         fails={"egress.tls-not-intercepted"},
         names_cause=("TLS inspection",),
-        quick=True,
     ),
     Row(
         fault="firewall-resets",

@@ -49,7 +49,6 @@ ROWS = (
         fault="source-ranges-ignored",
         fails={"load-balancer.source-ranges"},
         names_cause=("source ranges do not have this client",),
-        quick=True,
     ),
     Row(
         fault="health-check-stuck",

@@ -1,5 +1,6 @@
 """The plugin and the embedded lab: one lab per run, named everywhere, gone with the run."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -24,11 +25,12 @@ DEADLINE_S = 30.0
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have."""
+    """The processes that a process has started, and those that they have; none of an ended one."""
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            found += [int(child), *descendants(int(child))]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
