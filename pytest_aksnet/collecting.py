@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from pytest_aksnet.fixtures import SESSION_KEY
-from pytest_aksnet.options import SETTINGS_KEY
+from pytest_aksnet.options import POLICY_CASES, SETTINGS_KEY
 from pytest_aksnet.run_state import (
     NODE_FIXTURES,
     is_ours,
@@ -20,7 +20,8 @@ from pytest_aksnet.run_state import (
 
 COLLECTION_ERROR_KEY = pytest.StashKey[str]()
 # Whoever measures bandwidth holds a Lease: several would only wait for one another.
-_ALONE = {"iperf": "aksnet-bandwidth"}
+# Truth tables are worked off ahead by sets of pods that one process has.
+_ALONE = {"iperf": "aksnet-bandwidth", "policy_table": "aksnet-policy-tables"}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -57,6 +58,7 @@ def pytest_collection_modifyitems(
             read_markers(items)
         except pytest.UsageError as error:
             refuse(config, str(error), items)
+        _leave_cases_out(config, items)
     result = yield
     if any(needs_cluster(item) for item in items):
         from pytest_aksnet.model.errors import AksnetError
@@ -69,9 +71,36 @@ def pytest_collection_modifyitems(
             refuse(config, config.stash[COLLECTION_ERROR_KEY], items)
         else:
             _preflight(config, items)
+            _queue_tables(config, items)
     if ours and is_worker(config):
         _tell_groups(config, items)
     return result
+
+
+def _leave_cases_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the policy cases that --aksnet-policy-cases leaves out."""
+    which = config.stash[SETTINGS_KEY].policy_cases
+    if which == POLICY_CASES[0]:
+        return
+    from pytest_aksnet.policy_sessions import left_out
+
+    if out := left_out(items, which):
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def _queue_tables(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell the session which policy cases will be asked for: they are worked off ahead."""
+    wanted = [
+        item
+        for item in items
+        if "policy_table" in getattr(item, "fixturenames", ())
+        and not any(item.iter_markers("skip"))
+    ]
+    if wanted:
+        from pytest_aksnet.policy_sessions import queue_of
+
+        session_of(config).policy_queue = queue_of(wanted)
 
 
 def _preflight(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_aksnet.lifetime import TestScope
     from pytest_aksnet.model.peers import NodePool, NodeRef
     from pytest_aksnet.outcomes import CheckState
+    from pytest_aksnet.policy_campaign import PolicyCampaign
+    from pytest_aksnet.policy_tables import PolicyTables
     from pytest_aksnet.session import AksnetSession
 
 SESSION_KEY: "pytest.StashKey[AksnetSession]" = pytest.StashKey()
@@ -129,6 +131,24 @@ def network_policy(aksnet_test: "TestScope") -> "NetworkPolicyFactory":
     from pytest_aksnet.factories import NetworkPolicyFactory
 
     return NetworkPolicyFactory(aksnet_test)
+
+
+@pytest.fixture(scope="session")
+def aksnet_campaign(aksnet_session: "AksnetSession") -> "Generator[PolicyCampaign]":
+    """The truth tables of this process. Internal: use `policy_table`."""
+    from pytest_aksnet.policy_sessions import campaign_of
+
+    campaign = campaign_of(aksnet_session)
+    yield campaign
+    campaign.stop()
+
+
+@pytest.fixture
+def policy_table(aksnet_test: "TestScope", aksnet_campaign: "PolicyCampaign") -> "PolicyTables":
+    """Truth tables of NetworkPolicies, on pods of the run that are there for nothing else."""
+    from pytest_aksnet.policy_tables import PolicyTables
+
+    return PolicyTables(aksnet_test, aksnet_campaign)
 
 
 @pytest.fixture

@@ -163,6 +163,12 @@ FIXTURES: Mapping[str, Need] = {
     "inventory": _FACTS,
     # Runs what the site file says, or a process here: it asks nothing of the cluster.
     "outside": _FACTS,
+    "policy_table": _PODS
+    | Need(
+        rights=_rights("networkpolicies", "create", "delete", group=_POLICIES)
+        # Pods that have ended in the middle of a table are replaced.
+        | _rights("pods", "list")
+    ),
     "network_policy": Need(rights=_rights("networkpolicies", "create", "delete", group=_POLICIES)),
 }
 
@@ -179,6 +185,10 @@ NAMED: Mapping[str, Need] = {
             _rights("endpointslices", "list", group=_SLICES, where=Where.DEFAULT),
             "a Service kubernetes that does not answer is explained less clearly",
         ),
+    ),
+    "api-endpoints": Need(
+        rights=_rights("services", "get", name="kubernetes", where=Where.DEFAULT)
+        | _rights("endpointslices", "list", group=_SLICES, where=Where.DEFAULT)
     ),
     "coredns-pods": Need(
         rights=_rights("pods", "list", where=Where.SYSTEM)
@@ -235,6 +245,11 @@ NAMED: Mapping[str, Need] = {
     ),
     "api-metrics": Need(
         rights=frozenset({Right(resource="", verb="get", path="/metrics", where=Where.CLUSTER)})
+    ),
+    "policy-changes": Need(
+        rights=_rights("networkpolicies", "update", group=_POLICIES)
+        | _rights("pods", "patch")
+        | _rights("namespaces", "patch", where=Where.CLUSTER)
     ),
     "all-pods": Need(rights=_rights("pods", "list", where=Where.CLUSTER)),
     "endpoint-slices": Need(rights=_rights("endpointslices", "create", "delete", group=_SLICES)),

@@ -19,6 +19,9 @@ LAB_ENGINES = ("calico", "azure", "cilium", "none")
 KEEP = ("never", "failed", "always")
 SECOND_RUN = ("wait", "refuse", "share")
 CLOUDS = ("public", "usgov", "china")
+POLICY_CELLS = ("all", "sample")
+POLICY_CASES = ("all", "default", "netpol")
+DEFAULT_POLICY_SETS = 3
 ALLOWED_BY_DEFAULT = frozenset({"host-network", "bandwidth"})
 FORBIDDEN_BY_DEFAULT = frozenset({"privileged", "load-balancer", "public-ip", "capture"})
 ACTION_CLASSES = ALLOWED_BY_DEFAULT | FORBIDDEN_BY_DEFAULT
@@ -36,7 +39,8 @@ class Settings:
     `allowed` holds the action classes that checks may take. `tolerations` are those of the API, for
     every pod. `report_dir` is where a run leaves its report, None where this run leaves none.
     `resource_id` names the cluster in Azure, None where it is found from the nodes; `lab_arm` says
-    that the lab's Azure is asked.
+    that the lab's Azure is asked. `policy_cells`, `policy_sets` and `policy_cases` are what policy
+    truth tables look at, with how many sets of pods, and for which cases.
     """
 
     kubeconfig: str | None
@@ -61,6 +65,9 @@ class Settings:
     save_baseline: Path | None
     plan: bool
     resource_id: str | None = None
+    policy_cells: str = POLICY_CELLS[0]
+    policy_sets: int = DEFAULT_POLICY_SETS
+    policy_cases: str = POLICY_CASES[0]
     cloud: str = CLOUDS[0]
     lab_arm: bool = False
 
@@ -115,6 +122,27 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
     ("cloud", "NAME", "string", f"the cloud of Azure: {', '.join(CLOUDS)} (default: {CLOUDS[0]})"),
     ("node-selector", "SELECTOR", "string", "label selector: which nodes take part"),
     ("max-nodes", "N", "string", "at most so many nodes take part"),
+    (
+        "policy-cells",
+        "WHICH",
+        "string",
+        "cells of policy truth tables that are looked at: all (default), or sample, which are "
+        "those that policies close or change and a tenth of the others",
+    ),
+    (
+        "policy-sets",
+        "N",
+        "string",
+        f"sets of nine pods that work off policy truth tables at once (default: "
+        f"{DEFAULT_POLICY_SETS})",
+    ),
+    (
+        "policy-cases",
+        "WHICH",
+        "string",
+        "cases of policy truth tables that are run: all (default), default (the 112 that cyclonus "
+        "runs by default), netpol (those of Kubernetes' own suite)",
+    ),
     ("keep", "WHEN", "string", "keep what a check created: never (default), failed, always"),
     (
         "second-run",
@@ -264,6 +292,9 @@ def read_settings(config: pytest.Config) -> Settings:
         save_baseline=save_baseline,
         plan=flag(config, "plan"),
         resource_id=_value(config, "resource-id"),
+        policy_cells=_choice(config, "policy-cells", POLICY_CELLS, POLICY_CELLS[0]),
+        policy_sets=_positive(config, "policy-sets") or DEFAULT_POLICY_SETS,
+        policy_cases=_choice(config, "policy-cases", POLICY_CASES, POLICY_CASES[0]),
         cloud=_choice(config, "cloud", CLOUDS, CLOUDS[0]),
         lab_arm=lab_arm,
     )

@@ -11,6 +11,7 @@ from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest
 from pytest_aksnet.cluster.probe_pods import start_pods
 from pytest_aksnet.model.errors import ImageRefused
 from pytest_aksnet.model.peers import NodeRef, PodRef
+from pytest_aksnet.model.policy_table import TablePod
 from pytest_aksnet.pod_requests import PodRequests
 from pytest_aksnet.shared import Shared
 
@@ -57,6 +58,13 @@ class PodPool:
                 for node in nodes
             ]
         )
+
+    def table_pod(
+        self, pod: TablePod, node: NodeRef, namespace: str, numbers: Sequence[int]
+    ) -> ProbePodRequest:
+        """A pod of a truth table, to be started by its set. See `PodRequests.table_pod`."""
+        self._require_image()
+        return self._requests.table_pod(pod, node, namespace, numbers)
 
     def template(self, labels: Mapping[str, str]) -> ProbePodRequest:
         """What the pods of a controller look like: netshoot pods, wherever they are scheduled."""

@@ -1,11 +1,12 @@
 """What the pods of a run are: names, labels, ports and images. Starts none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_aksnet.cluster.probe_pod_manifest import TOLERATIONS, ProbePodRequest, Readiness
 from pytest_aksnet.cluster.scope import RunScope
 from pytest_aksnet.model.peers import NodeRef
+from pytest_aksnet.model.policy_table import TablePod
 from pytest_aksnet.options import Settings
 from pytest_aksnet.probes import iperf3, reflector
 
@@ -60,6 +61,27 @@ class PodRequests:
             tolerations=(*TOLERATIONS, *self.settings.tolerations),
             spec=spec or {},
             container=container or {},
+        )
+
+    def table_pod(
+        self, pod: TablePod, node: NodeRef, namespace: str, numbers: Sequence[int]
+    ) -> ProbePodRequest:
+        """A pod of a truth table, whose reflector answers on these ports.
+
+        It counts as started when it runs: what answers is asked anyway before it is relied on.
+        """
+        declared = [
+            {"name": port.name, "containerPort": port.number, "protocol": port.protocol}
+            for port in pod.ports
+        ]
+        request = self.netshoot(
+            node, namespace=namespace, labels=pod.labels, container={"ports": declared}
+        )
+        return replace(
+            request,
+            command=lambda _: reflector.argv(*numbers),
+            port=numbers[0],
+            readiness=Readiness.RUNNING,
         )
 
     def iperf(self, node: NodeRef, *, host_network: bool) -> ProbePodRequest:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pytest_aksnet.cluster.exec import StreamExecutor
     from pytest_aksnet.cluster.lease import Lease
     from pytest_aksnet.cluster.scope import RunScope
+    from pytest_aksnet.model.policy_table import PolicyCase
     from pytest_aksnet.pod_pool import PodPool
 
 _NO_POOL = "nodes"
@@ -68,6 +69,7 @@ class AksnetSession:
         self.found = Preflight()
         self.no_load_balancer = ""
         self.transfers: dict[tuple[str, str], Transfer] = {}
+        self.policy_queue: tuple[PolicyCase, ...] = ()
         self._opening: Opening | None = None
         self._cluster: Cluster | None = None
         self._scope: RunScope | None = None

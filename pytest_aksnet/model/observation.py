@@ -1,7 +1,9 @@
 """What probes saw, typed. No observation says whether it is good: that is for `expectations`."""
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 class ConnectOutcome(enum.Enum):
@@ -254,6 +256,49 @@ class PodInterfaces:
     default6: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyTable:
+    """One step of a truth table of NetworkPolicies: as it should be, and as it was seen.
+
+    `expected` and `seen` have a string per source, in the order of `pods`, with a sign for every
+    destination in that order, and of each destination for every one of `ports` ("TCP 8080", "TCP
+    8080 over IPv6"). Signs are those of `model.policy_table.Mark`, and a space is what nobody asked
+    for. `cells` counts what was asked for, `wrong` and `unseen` of that what failed the table and
+    what left it open; `problem` says why. Where engines' documents leave the answer open, a cell
+    that deviates is in `open_answers` alone.
+
+    `wrong_cells` and `open_answers` are sentences such as "x/a to y/b at TCP 8080: should be closed
+    and is open: WHY", the first of them only. `late` is how long cells were wrong at first
+    (seconds). `departures` counts the cells where the engine's documents, and not the API text,
+    gave the expectation, by a sentence with its source. `policies` are objects as the API server
+    had them, without what it keeps for itself.
+    """
+
+    case: str
+    title: str
+    family: str
+    tags: tuple[str, ...]
+    step: str
+    engine: str
+    document: str
+    pods: tuple[str, ...]
+    ports: tuple[str, ...]
+    expected: tuple[str, ...]
+    seen: tuple[str, ...]
+    cells: int
+    wrong: int
+    unseen: int
+    wrong_cells: tuple[str, ...]
+    open_answers: tuple[str, ...]
+    problem: str
+    converged_s: float | None
+    duration_s: float
+    probes: int
+    late: Mapping[str, float]
+    departures: Mapping[str, int]
+    policies: tuple[Mapping[str, Any], ...]
+
+
 Observation = (
     Connection
     | PodInterfaces
@@ -269,4 +314,5 @@ Observation = (
     | HttpText
     | ProbeList
     | FactSheet
+    | PolicyTable
 )

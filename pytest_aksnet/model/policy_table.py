@@ -220,7 +220,9 @@ class StepResult:
     """One step as it was seen. `policies` are those that held, as the API server had them.
 
     `converged_s` is how long after the change the last cell was as expected (seconds), None where
-    nothing had to change or something never did. `probes` counts all of the step.
+    nothing had to change or something never did. `probes` counts all of the step. `departures`
+    counts cells whose expectation is the engine's and not the API text's, by a sentence with its
+    source.
     """
 
     title: str
@@ -232,13 +234,15 @@ class StepResult:
     duration_s: float
     probes: int
     problem: str = ""
+    departures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseResult:
     """What came of a case. `problem` says why steps are missing or cells were not looked at.
 
-    `started` is seconds since the epoch. `engine` and `document` are whose expectations they are.
+    `started` is seconds since the epoch. `engine` and `document` are whose expectations they are,
+    `pods` who took part, by their names in the table.
     """
 
     case: PolicyCase
@@ -248,6 +252,7 @@ class CaseResult:
     engine: str
     document: str
     problem: str = ""
+    pods: Mapping[str, PodRef] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

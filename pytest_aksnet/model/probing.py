@@ -17,7 +17,8 @@ SLOW_PATH = 5  # a silent peer is waited for this many times longer than the slo
 class Kind(enum.Enum):
     """What is done; the values are the words of the agent's protocol.
 
-    TCP and UDP want the answer of a reflector with their nonce, CONNECT only the handshake. MTU is
+    TCP, UDP and SCTP want the answer of a reflector with their nonce, CONNECT only the handshake of
+    TCP. Where the pod's kernel has no SCTP, that is `LOCAL` with the fact `lacks`: "sctp". MTU is
     the path MTU with DF set, by ICMP where it is answered, else by UDP towards a reflector. LOSS is
     a row of datagrams to a reflector, none of them repeated; it tells how many were answered.
     """
@@ -25,6 +26,7 @@ class Kind(enum.Enum):
     TCP = "t"
     CONNECT = "c"
     UDP = "u"
+    SCTP = "x"
     DNS = "d"
     HTTP = "h"
     TLS = "s"
@@ -63,9 +65,9 @@ class Probe:
 
     With `until` it is repeated inside the agent until one of these findings has come `times` times
     in a row, or until `within_s` seconds after the start of the list. `options` by kind:
-    TCP and UDP `pod`, the name that must answer; TCP, HTTP and TLS `hold`, seconds for which the
-    connection is open before the first word (`held` in the facts: whether it lived through them);
-    UDP `from`, its source port; CONNECT `mss`, to be told segment sizes;
+    TCP, UDP and SCTP `pod`, the name that must answer; TCP, HTTP and TLS `hold`, seconds for which
+    the connection is open before the first word (`held` in the facts: whether it lived through
+    them); UDP `from`, its source port; CONNECT `mss`, to be told segment sizes;
     LOSS `count` and `gap_ms`;
     DNS `name`, `type`, `tcp`, `search`, `once` (any text means yes; once: never sent again, else
     after a quarter and half of the time-out), with `host` the server's address or empty for those

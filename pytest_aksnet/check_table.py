@@ -1,0 +1,477 @@
+"""Runs one case of a truth table on pods that are there: change, wait until it shows, look at all.
+
+Owns what counts as seen. A change is waited for with a canary over every cell that it must flip;
+then all cells are looked at, and those that are wrong or were not seen are looked at again. Silence
+counts as closed only beside answers that prove source, destination and agent alive. It knows no
+API: the live table is passed in.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from pytest_aksnet.expectations.policy_cells import Asked, departures, sample, seen_cells
+from pytest_aksnet.expectations.policy_engines import API_TEXT
+from pytest_aksnet.expectations.policy_world import PolicyState, expected_table
+from pytest_aksnet.model.errors import EnvironmentProblem
+from pytest_aksnet.model.peers import PodRef
+from pytest_aksnet.model.policy import Decision, EngineRules, Node, PortSpec
+from pytest_aksnet.model.policy_table import (
+    Action,
+    CaseResult,
+    CellName,
+    CellResult,
+    Layout,
+    ManyProber,
+    Mark,
+    Places,
+    PolicyCase,
+    StepResult,
+)
+from pytest_aksnet.model.probing import Answer, Batch, Finding, Kind, Probe
+
+_KINDS = {"TCP": Kind.TCP, "UDP": Kind.UDP, "SCTP": Kind.SCTP}
+_EVERYWHERE = frozenset({"TCP", "UDP"})
+_GRACE_S = 2.0
+_LONGER = 3.0
+_AGAIN = 2  # lists in which what was not seen is asked again
+_OPEN, _CLOSED = frozenset({Finding.OK}), frozenset({Finding.TIMEOUT})
+_BACK = "back to no policy"
+
+Expected = Mapping[CellName, Decision]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TablePacing:
+    """How long is waited for what (seconds).
+
+    `patience_s` is for a change to show; once one did not, later ones get `impatient_s`, or thrice
+    the slowest that did. `open_s` is for an answer that must come, `closed_s` for one that must
+    not, `try_s` for one look of a canary. `settle_s` is waited at least after a change that flips
+    nothing, else as long as the slowest change took. `confirm_s` is for a wrong cell to become
+    right.
+    """
+
+    patience_s: float = 15.0
+    impatient_s: float = 3.0
+    open_s: float = 3.0
+    closed_s: float = 0.5
+    try_s: float = 0.15
+    settle_s: float = 0.2
+    confirm_s: float = 3.0
+
+
+class LiveTable(Protocol):
+    """Pods of one layout in a cluster, with nobody else's policies. Every method raises
+    EnvironmentProblem where the API server does not do it."""
+
+    @property
+    def layout(self) -> Layout:
+        """Who takes part."""
+        ...
+
+    @property
+    def places(self) -> Places:
+        """Where they are now."""
+        ...
+
+    def apply(self, actions: Sequence[Action]) -> None:
+        """Do this in the cluster, in this order; policies next to one another all at once."""
+        ...
+
+    def reset(self) -> None:
+        """Go back to the layout: no policy, first labels, no further pods and namespaces."""
+        ...
+
+    def repair(self) -> bool:
+        """Replace pods that have ended; whether there were any."""
+        ...
+
+
+class Tempo:
+    """How fast the cluster realises changes, as all tables of a run have seen it."""
+
+    def __init__(self) -> None:
+        self.slowest_s = 0.0
+        self.missed = 0
+
+    def realised(self, after_s: float) -> None:
+        """Tell of a change that showed after so many seconds."""
+        self.slowest_s = max(self.slowest_s, after_s)
+
+
+class TableRunner:
+    """Runs cases on one live table after the other. One per thread; they share `tempo`.
+
+    Cells of protocols that the pods do not speak are not asked. With `sampled` only the cells are
+    asked that policies close or change, and some of the others.
+    """
+
+    def __init__(
+        self,
+        prober: ManyProber,
+        rules: EngineRules,
+        *,
+        nodes: Sequence[Node] = (),
+        versions: Sequence[int] = (4, 6),
+        pacing: TablePacing | None = None,
+        tempo: Tempo | None = None,
+        sampled: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.rules = rules
+        self._prober = prober
+        self._nodes = tuple(nodes)
+        self._versions = tuple(versions)
+        self._protocols = _EVERYWHERE
+        self._pacing = pacing or TablePacing()
+        self._tempo = tempo or Tempo()
+        self._sampled = sampled
+        self._clock = clock
+        self._sleep = sleep
+
+    def control(self, table: LiveTable) -> str:
+        """Whether all is open without policies that can be; else why not, in words.
+
+        Finds out which protocols the pods speak: not every kernel has SCTP.
+        """
+        self._protocols = _EVERYWHERE | self._spoken(table)
+        state = PolicyState(table.layout)
+        expected = self._expected(state, table, table.layout.ports)
+        answers, problem = self._ask(
+            table,
+            {
+                name: self._probe(name, table.places, self._pacing.try_s, _OPEN, self._patience())
+                for name, decision in expected.items()
+                if decision.allowed
+            },
+            self._patience() + self._pacing.open_s,
+        )
+        shut = [
+            name
+            for name, decision in expected.items()
+            if decision.allowed and not _is_ok(answers.get(name))
+        ]
+        if not shut:
+            return ""
+        return (
+            f"{len(shut)} of {len(expected)} cells are not open without policies, such as "
+            f"{shut[0]}{f' ({problem})' if problem else ''}"
+        )
+
+    def run(self, case: PolicyCase, table: LiveTable) -> CaseResult:
+        """Run a case. What the API server did not do is the result's problem, never raised."""
+        began, started = self._clock(), time.time()
+        steps: list[StepResult] = []
+        problem = ""
+        pods = dict(table.places.pods)
+        state = PolicyState(table.layout)
+        ports = table.layout.ports
+        before = self._expected(state, table, ports)
+        try:
+            for step in case.steps:
+                begun = self._clock()
+                table.apply(step.actions)
+                applied = self._clock()
+                for action in step.actions:
+                    state.apply(action)
+                after = self._expected(state, table, ports)
+                asked = _judged(after, case.pods, step.ports)
+                steps.append(
+                    self._step(step.title, case.id, table, state, before, after, asked, applied)
+                )
+                steps[-1] = replace(steps[-1], duration_s=self._clock() - begun)
+                before = after
+                pods |= table.places.pods
+        except EnvironmentProblem as error:
+            problem = str(error)
+        try:
+            begun = self._clock()
+            table.reset()
+            applied = self._clock()
+            state = PolicyState(table.layout)
+            after = self._expected(state, table, ports)
+            closed = {name: after[name] for name in _flips(before, after) if name in after}
+            if closed:
+                back = self._step(_BACK, case.id, table, state, before, after, closed, applied)
+                steps.append(replace(back, duration_s=self._clock() - begun))
+        except EnvironmentProblem as error:
+            problem = problem or f"the table did not go back to no policy: {error}"
+        return CaseResult(
+            case=case,
+            steps=tuple(steps),
+            started=started,
+            duration_s=self._clock() - began,
+            engine=self.rules.engine,
+            document=self.rules.document,
+            problem=problem,
+            pods=pods,
+        )
+
+    def _spoken(self, table: LiveTable) -> frozenset[str]:
+        """Further protocols in which every pod reaches itself."""
+        found = set()
+        for port in table.layout.ports:
+            if port.protocol in _EVERYWHERE or port.protocol in found:
+                continue
+            probes = {
+                name: self._probe(name, table.places, self._pacing.open_s, frozenset(), 0.0)
+                for pod in table.places.pods
+                for name in (CellName(pod, pod, port),)
+            }
+            answers, _ = self._ask(table, probes, self._pacing.open_s)
+            if probes and all(_is_ok(answers.get(name)) for name in probes):
+                found.add(port.protocol)
+        return frozenset(found)
+
+    # -- one step
+
+    def _step(
+        self,
+        title: str,
+        salt: str,
+        table: LiveTable,
+        state: PolicyState,
+        before: Expected,
+        after: Expected,
+        asked: Expected,
+        applied: float,
+    ) -> StepResult:
+        flips = [name for name in _flips(before, after) if not after[name].caveat]
+        converged, answers, stuck = self._canary(table, after, flips, applied)
+        probes = answers
+        chosen = sample(asked, flips, salt) if self._sampled else asked
+        cells, count, problem = self._matrix(table, chosen, stuck, applied)
+        api = self._expected(state, table, table.layout.ports, API_TEXT)
+        return StepResult(
+            title=title,
+            pods=tuple(dict.fromkeys(name.source for name in asked)),
+            ports=tuple(dict.fromkeys(name.port for name in asked)),
+            cells=cells,
+            policies=state.bound(table.places),
+            converged_s=converged,
+            duration_s=0.0,
+            probes=probes + count,
+            problem=problem,
+            departures=departures(
+                {name: api[name].allowed for name in chosen},
+                {name: chosen[name].allowed for name in chosen},
+                self.rules,
+            ),
+        )
+
+    def _canary(
+        self, table: LiveTable, after: Expected, flips: Sequence[CellName], applied: float
+    ) -> tuple[float | None, int, frozenset[CellName]]:
+        """Wait until every flipping cell is as it should be.
+
+        Gives the seconds since the change, the number of tries, and the cells that never were.
+        """
+        if not flips:
+            self._sleep(max(self._pacing.settle_s, self._tempo.slowest_s))
+            return None, 0, frozenset()
+        patience = self._patience()
+        probes = {
+            name: self._probe(
+                name,
+                table.places,
+                self._pacing.try_s,
+                _OPEN if after[name].allowed else _CLOSED,
+                patience,
+            )
+            for name in flips
+        }
+        asked_at = self._clock() - applied
+        answers, _ = self._ask(table, probes, patience + self._pacing.open_s)
+        stuck = frozenset(
+            name
+            for name in flips
+            if (answer := answers.get(name)) is None
+            or (answer.finding is Finding.OK) != after[name].allowed
+        )
+        tries = sum(answer.tries for answer in answers.values())
+        if stuck:
+            self._tempo.missed += 1
+            return None, tries, stuck
+        flipped_ms = max(
+            answer.at_ms - (0.0 if after[name].allowed else answer.ms)
+            for name, answer in answers.items()
+        )
+        converged = asked_at + max(flipped_ms, 0.0) / 1000
+        self._tempo.realised(converged)
+        return converged, tries, stuck
+
+    def _matrix(
+        self,
+        table: LiveTable,
+        asked: Expected,
+        stuck: frozenset[CellName],
+        applied: float,
+    ) -> tuple[dict[CellName, CellResult], int, str]:
+        """Look at all cells; at those that were wrong, or were not seen, again."""
+        cells, count, problem = self._look(table, asked, until=False)
+        for _ in range(_AGAIN):  # fewer at once, and so faster, and waited for longer
+            unseen = [name for name, cell in cells.items() if cell.seen is Mark.UNSEEN]
+            if not unseen:
+                break
+            again, more, problem = self._look(
+                table, {name: asked[name] for name in unseen}, until=False, patience=_LONGER
+            )
+            cells |= again
+            count += more
+        wrong = [n for n, cell in cells.items() if cell.wrong and n not in stuck]
+        if wrong:
+            again, more, why = self._look(
+                table, {name: asked[name] for name in wrong}, until=True, patience=_LONGER
+            )
+            late = self._clock() - applied
+            cells |= {
+                name: replace(again[name], late_s=late if again[name].right else 0.0)
+                for name in wrong
+                if again[name].seen is not Mark.UNSEEN
+            }
+            count += more
+            problem = problem or why
+        unseen = [name for name, cell in cells.items() if cell.seen is Mark.UNSEEN]
+        return {name: cells[name] for name in asked}, count, problem if unseen else ""
+
+    def _look(
+        self, table: LiveTable, asked: Expected, *, until: bool, patience: float = 1.0
+    ) -> tuple[dict[CellName, CellResult], int, str]:
+        """Look at cells once, or with `until` until they were as expected twice in a row.
+
+        Silence is waited for `patience` times as long as usual.
+        """
+        pacing = self._pacing
+        within = max(pacing.confirm_s, 2 * self._tempo.slowest_s) if until else 0.0
+        selves = _selves(asked)
+        places = table.places
+        probes: dict[CellName, Probe] = {}
+        for name in (*asked, *(own for own in selves if own not in asked)):
+            opens = name.source == name.destination or asked[name].allowed
+            wait = pacing.open_s if opens else patience * pacing.closed_s
+            wanted = _OPEN if opens else _CLOSED
+            probes[name] = self._probe(
+                name, places, wait, wanted if until else frozenset(), within, times=2
+            )
+        longest = max(pacing.open_s, patience * pacing.closed_s)
+        answers, problem = self._ask(table, probes, within + longest)
+        judged = {
+            name: Asked(decision=asked[name], answer=answers.get(name), probe=probes[name])
+            for name in asked
+        }
+        own = {name: answers.get(name) for name in selves}
+        return seen_cells(judged, own, problem), len(probes), problem
+
+    def _ask(
+        self, table: LiveTable, probes: Mapping[CellName, Probe], budget_s: float
+    ) -> tuple[dict[CellName, Answer], str]:
+        """The answers of lists that came back whole, and why others did not."""
+        pods = table.places.pods
+        lists: dict[PodRef, list[Probe]] = {}
+        names: dict[PodRef, list[CellName]] = {}
+        for name, probe in probes.items():
+            lists.setdefault(pods[name.source], []).append(probe)
+            names.setdefault(pods[name.source], []).append(name)
+        batches = self._prober.probe_many(lists, budget_s=budget_s + _GRACE_S)
+        answers: dict[CellName, Answer] = {}
+        problem = ""
+        for pod, batch in batches.items():
+            if not batch.ended or batch.gaps:
+                problem = problem or f"pod {pod.namespace}/{pod.name}: {_why(batch)}"
+            for name, answer in zip(names[pod], batch.answers, strict=True):
+                whole = batch.ended and not batch.gaps
+                # An answer speaks for itself; silence only where nothing of the list is missing.
+                if answer is not None and (whole or answer.finding is Finding.OK):
+                    answers[name] = answer
+        return answers, problem
+
+    # -- details
+
+    def _probe(
+        self,
+        name: CellName,
+        places: Places,
+        timeout_s: float,
+        until: frozenset[Finding],
+        within_s: float,
+        times: int = 1,
+    ) -> Probe:
+        target = places.pods[name.destination]
+        return Probe(
+            kind=_KINDS[name.port.protocol],
+            host=_address(target, name.version),
+            port=name.port.number,
+            timeout_s=timeout_s,
+            options={"pod": target.name},
+            until=until,
+            within_s=within_s if until else 0.0,
+            times=times if until else 1,
+        )
+
+    def _expected(
+        self,
+        state: PolicyState,
+        table: LiveTable,
+        ports: Sequence[PortSpec],
+        rules: EngineRules | None = None,
+    ) -> dict[CellName, Decision]:
+        spoken = [port for port in ports if port.protocol in self._protocols]
+        return expected_table(
+            state,
+            table.places,
+            rules or self.rules,
+            spoken,
+            nodes=self._nodes,
+            versions=self._versions,
+        )
+
+    def _patience(self) -> float:
+        if self._tempo.missed < 2:
+            return self._pacing.patience_s
+        return max(self._pacing.impatient_s, 3 * self._tempo.slowest_s)
+
+
+def _flips(before: Expected, after: Expected) -> list[CellName]:
+    """The cells that must change, those of new pods included; nobody's way to itself."""
+    return [
+        name
+        for name, decision in after.items()
+        if name.source != name.destination
+        and (name not in before or before[name].allowed != decision.allowed)
+    ]
+
+
+def _judged(
+    expected: Expected, pods: Sequence[str], ports: Sequence[PortSpec]
+) -> dict[CellName, Decision]:
+    return {
+        name: decision
+        for name, decision in expected.items()
+        if (not ports or name.port in ports)
+        and (not pods or (name.source in pods and name.destination in pods))
+    }
+
+
+def _selves(asked: Expected) -> list[CellName]:
+    """The ways of all pods of these cells to themselves: nothing may close them."""
+    found: dict[CellName, None] = {}
+    for name in asked:
+        for pod in (name.source, name.destination):
+            found[CellName(pod, pod, name.port, name.version)] = None
+    return list(found)
+
+
+def _is_ok(answer: Answer | None) -> bool:
+    return answer is not None and answer.finding is Finding.OK
+
+
+def _address(pod: PodRef, version: int) -> str:
+    ips = pod.ips or (pod.ip,)
+    return next(ip for ip in ips if (":" in ip) == (version == 6))
+
+
+def _why(batch: Batch) -> str:
+    return batch.problem or ("lines of the agent are missing" if batch.gaps else "no end")

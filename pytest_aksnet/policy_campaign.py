@@ -1,0 +1,281 @@
+"""Truth tables of a run: several live sets work off one queue of cases, ahead of who asks for them.
+
+Owns the threads, which set does which case, what is done again, and the finding that no engine
+enforces anything: that is one finding, and not one of each case. Judges no cell.
+"""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Protocol
+
+from pytest_aksnet.check_table import LiveTable, TableRunner
+from pytest_aksnet.model.errors import AksnetError, ControlFailed, EnvironmentProblem
+from pytest_aksnet.model.policy_table import (
+    CaseResult,
+    Layout,
+    Mark,
+    PolicyCase,
+    PutPolicy,
+    TableStep,
+)
+
+_RETIRED_AFTER = 3  # cases in a row whose positive control did not hold
+
+
+class StartedTable(LiveTable, Protocol):
+    """A live table that can be given back."""
+
+    def end(self) -> None:
+        """Ask for its end; does not wait."""
+        ...
+
+
+class PolicyCampaign:
+    """Runs cases on at most `sets` tables at once. `start` starts the set of that number.
+
+    `queue` are the cases that will be asked for, in this order; they run from the first call of
+    `result` on. `runner` makes a runner for each set.
+    """
+
+    def __init__(
+        self,
+        queue: Sequence[PolicyCase],
+        *,
+        sets: int,
+        start: Callable[[Layout, int], StartedTable],
+        runner: Callable[[], TableRunner],
+    ) -> None:
+        self._sets = sets
+        self._start = start
+        self._runner = runner
+        self._lock = threading.Lock()
+        self._waiting: deque[PolicyCase] = deque(queue)
+        self._futures: dict[str, Future[CaseResult]] = {case.id: Future() for case in queue}
+        self._threads: dict[int, threading.Thread] = {}
+        self._idle: list[StartedTable] = []
+        self._stopped = False
+        self._absent = ""
+        self._absent_told = False
+
+    def result(self, case: PolicyCase) -> CaseResult:
+        """What came of a case, as soon as it is done. Raises what kept it from being run."""
+        with self._lock:
+            future = self._futures.get(case.id)
+            if future is None:
+                future = self._futures[case.id] = Future()
+                self._waiting.append(case)
+            self._employ()
+        return future.result()
+
+    def absent(self) -> tuple[str, bool]:
+        """Why policies have no effect at all here, empty if they have; and whether that is news."""
+        with self._lock:
+            news = bool(self._absent) and not self._absent_told
+            self._absent_told = self._absent_told or news
+            return self._absent, news
+
+    def stop(self) -> None:
+        """Begin no further case, and wait for the end of those that run."""
+        with self._lock:
+            self._stopped = True
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join()
+
+    # -- the threads
+
+    def _employ(self) -> None:
+        """Have as many threads as there is work for. The lock is held."""
+        for number in range(min(self._sets, len(self._waiting))):
+            if number not in self._threads and not self._stopped:
+                thread = threading.Thread(
+                    target=self._work, args=(number,), name=f"aksnet-table-{number}", daemon=True
+                )
+                self._threads[number] = thread
+                thread.start()
+
+    def _work(self, number: int) -> None:
+        crew = _Crew(self._start, self._runner(), number, self._take_idle())
+        try:
+            while (case := self._next(crew.layout)) is not None:
+                try:
+                    crew.prepare(case.layout)
+                except AksnetError as error:
+                    self._cannot_start(number, case, error)
+                    return
+                self._do(crew, case)
+                if crew.failures >= _RETIRED_AFTER:
+                    crew.give_up()
+        except BaseException as error:
+            self._fail_all(error)
+        finally:
+            with self._lock:
+                self._threads.pop(number, None)
+                if crew.table is not None:
+                    self._idle.append(crew.table)
+
+    def _do(self, crew: "_Crew", case: PolicyCase) -> None:
+        future = self._futures[case.id]
+        try:
+            result = crew.run(case)
+            if not self._absent and _nothing_closed(result):
+                absent = crew.absent()
+                with self._lock:
+                    self._absent = absent
+        except AksnetError as error:
+            future.set_exception(error)
+        except BaseException as error:
+            future.set_exception(error)
+            raise
+        else:
+            future.set_result(result)
+
+    def _next(self, layout: Layout | None) -> PolicyCase | None:
+        """The next case, one for this layout if there is any."""
+        with self._lock:
+            if self._stopped or not self._waiting:
+                return None
+            chosen = next((case for case in self._waiting if case.layout is layout), None)
+            if chosen is None:
+                return self._waiting.popleft()
+            self._waiting.remove(chosen)
+            return chosen
+
+    def _take_idle(self) -> StartedTable | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
+
+    def _cannot_start(self, number: int, case: PolicyCase, error: AksnetError) -> None:
+        """Leave the case to the others, or fail all where nobody is left."""
+        with self._lock:
+            self._waiting.appendleft(case)
+            alone = set(self._threads) == {number}
+        if alone:
+            self._fail_all(error)
+
+    def _fail_all(self, error: BaseException) -> None:
+        with self._lock:
+            waiting, self._waiting = list(self._waiting), deque()
+        for case in waiting:
+            self._futures[case.id].set_exception(error)
+
+
+class _Crew:
+    """One thread's runner and table."""
+
+    def __init__(
+        self,
+        start: Callable[[Layout, int], StartedTable],
+        runner: TableRunner,
+        number: int,
+        table: StartedTable | None,
+    ) -> None:
+        self.table = table
+        self.failures = 0
+        self._start = start
+        self._runner = runner
+        self._number = number
+        self._controlled = False
+
+    @property
+    def layout(self) -> Layout | None:
+        return self.table.layout if self.table is not None else None
+
+    def prepare(self, layout: Layout) -> None:
+        """Have a table of this layout. Raises EnvironmentProblem or ToolMissing."""
+        if self.table is not None and self.table.layout is not layout:
+            self.give_up()
+        if self.table is None:
+            self.table = self._start(layout, self._number)
+            self._controlled, self.failures = False, 0
+
+    def give_up(self) -> None:
+        """Give the table back."""
+        table, self.table = self.table, None
+        if table is not None:
+            with contextlib.suppress(EnvironmentProblem):  # the end of the run removes it
+                table.end()
+
+    def run(self, case: PolicyCase) -> CaseResult:
+        """The case's result; where something was not seen, of a second run of it.
+
+        Raises ControlFailed where the table is not open without policies.
+        """
+        assert self.table is not None
+        self._control(self.table)
+        result = self._once(case, self.table)
+        if why := _unseen(result):
+            self.table.repair()
+            self._controlled = False
+            self._control(self.table)
+            again = self._once(case, self.table)
+            result = replace(again, problem=again.problem or (_unseen(again) and why))
+        return result
+
+    def absent(self) -> str:
+        """Why policies have no effect: nothing closes although all is denied; else empty."""
+        assert self.table is not None
+        layout = self.table.layout
+        case = PolicyCase(
+            id="default-deny-everywhere",
+            family="control",
+            title="default deny of ingress in every namespace",
+            layout=layout,
+            steps=(TableStep(title="deny", actions=tuple(map(_deny, layout.namespaces))),),
+        )
+        result = self._once(case, self.table)
+        if not _nothing_closed(result):
+            return ""
+        return (
+            "no NetworkPolicy takes effect: with default deny of ingress in "
+            f"{len(layout.namespaces)} namespaces every connection is still made"
+        )
+
+    def _control(self, table: StartedTable) -> None:
+        if self._controlled:
+            return
+        if (why := self._runner.control(table)) and table.repair():
+            why = self._runner.control(table)
+        if why:
+            self.failures += 1
+            raise ControlFailed(f"the positive control did not hold: {why}")
+        self._controlled, self.failures = True, 0
+
+    def _once(self, case: PolicyCase, table: StartedTable) -> CaseResult:
+        result = self._runner.run(case, table)
+        last = result.steps[-1].cells.values() if result.steps else ()
+        self._controlled = not result.problem and all(cell.right for cell in last)
+        return result
+
+
+def _deny(namespace: str) -> PutPolicy:
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"]}
+    return PutPolicy(
+        policy={"metadata": {"namespace": namespace, "name": "deny-ingress"}, "spec": spec}
+    )
+
+
+def _unseen(result: CaseResult) -> str:
+    """Why something of it was not seen; empty if all was."""
+    if result.problem:
+        return result.problem
+    for step in result.steps:
+        for name, cell in step.cells.items():
+            if cell.seen is Mark.UNSEEN or (cell.seen is Mark.ODD and not cell.expected):
+                return f"{name}: {cell.detail}"
+    return ""
+
+
+def _nothing_closed(result: CaseResult) -> bool:
+    """Whether something should have been closed, and all of it was open."""
+    shut = [
+        cell
+        for step in result.steps
+        for cell in step.cells.values()
+        if not cell.expected and not cell.caveat
+    ]
+    return bool(shut) and all(cell.seen is Mark.OPEN for cell in shut)

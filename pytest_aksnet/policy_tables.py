@@ -1,0 +1,219 @@
+"""`PolicyTables`: what the fixture `policy_table` hands to tests, truth tables with assertions.
+
+Owns how what came of a case becomes evidence and the end of a check, and what a test may expect of
+policies of its own.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from pytest_aksnet.expectations.policy_cases import all_cases
+from pytest_aksnet.expectations.policy_cases.layout import LAYOUT
+from pytest_aksnet.expectations.policy_verdicts import judge_case, policy_table
+from pytest_aksnet.lifetime import TestScope
+from pytest_aksnet.model.errors import (
+    ConformanceFailure,
+    ControlFailed,
+    NotApplicable,
+    SettingsError,
+)
+from pytest_aksnet.model.execution import Completed
+from pytest_aksnet.model.policy_table import (
+    CaseResult,
+    Layout,
+    PolicyCase,
+    PutPolicy,
+    TableStep,
+)
+from pytest_aksnet.model.record import Attempt
+from pytest_aksnet.model.verdict import Outcome, Verdict
+from pytest_aksnet.policy_campaign import PolicyCampaign
+from pytest_aksnet.report.redaction import one_line
+
+Way = Literal["open", "closed"]
+_SOURCE = "Kubernetes docs: network-policies"
+_DRY = ("kubectl", "apply", "--filename=-")
+_MOST_UNLIKE = 5
+_NUMBERS = itertools.count(1)
+
+
+class PolicyTables:
+    """Truth tables for one test. Every verb raises ConformanceFailure where a cell is wrong,
+    ControlFailed where something could not be looked at, and EnvironmentProblem where the cluster
+    could not be used."""
+
+    def __init__(self, scope: TestScope, campaign: PolicyCampaign) -> None:
+        self._campaign = campaign
+        self._engine = scope.engine
+
+    def assert_case(self, case: PolicyCase | str) -> CaseResult:
+        """Every step of a case gives the table that its policies, and the engine's documents, say.
+
+        A case is one of the catalogue, by its id ("generated-001", "netpol-01"), or one's own.
+        """
+        __tracebackhide__ = True
+        return self._run(all_cases()[case] if isinstance(case, str) else case, {})
+
+    def assert_policy_table(
+        self,
+        policies: Sequence[Mapping[str, Any]],
+        expected: Mapping[str, Way] | None = None,
+        *,
+        layout: Layout | None = None,
+        title: str = "policies of a test",
+    ) -> CaseResult:
+        """These policies give the truth table that they say, with packets.
+
+        `policies` are objects of networking.k8s.io/v1 in namespaces of the layout: by default x, y
+        and z (label ns), each with pods a, b and c (label pod) that answer at 8080 and 8081 over
+        TCP and UDP. `expected` says further what the writer of the policies expects, from
+        "SOURCE -> DESTINATION" or "SOURCE -> DESTINATION PROTOCOL/PORT" to "open" or "closed", with
+        the wildcards of fnmatch, later entries winning: {"* -> x/a": "closed", "y/* -> x/a
+        TCP/8080": "open"}. Where the policies themselves say otherwise, the check fails.
+        Raises SettingsError for an entry that names no cell.
+        """
+        __tracebackhide__ = True
+        actions = tuple(PutPolicy(policy=policy) for policy in policies)
+        case = PolicyCase(
+            id=f"own-{next(_NUMBERS)}",
+            family="own",
+            title=title,
+            layout=layout or LAYOUT,
+            steps=(TableStep(title="the policies", actions=actions),),
+        )
+        return self._run(case, expected or {})
+
+    def _run(self, case: PolicyCase, expected: Mapping[str, Way]) -> CaseResult:
+        __tracebackhide__ = True
+        result = self._campaign.result(case)
+        absent, news = self._campaign.absent()
+        if absent and not news:
+            raise NotApplicable(f"{absent}: that is one finding, of the first check that met it")
+        if unspoken := _unspoken(result):
+            raise NotApplicable(unspoken)
+        if unlike := unlike_expected(result, expected):
+            more = len(unlike) - _MOST_UNLIKE
+            listed = "; ".join(unlike[:_MOST_UNLIKE]) + (f"; and {more} more" if more > 0 else "")
+            raise ConformanceFailure(f"the policies do not say what is expected of them: {listed}")
+        self._conclude(result, absent)
+        return result
+
+    def _conclude(self, result: CaseResult, absent: str) -> None:
+        """Leave every step as evidence, and end the check by the whole."""
+        __tracebackhide__ = True
+        engine = self._engine
+        for pod in result.pods.values():
+            engine.uses(pod)
+        verdict = judge_case(result, {key: pod.node for key, pod in result.pods.items()})
+        if absent and verdict.outcome is Outcome.FAIL:
+            verdict = Verdict(
+                outcome=Outcome.FAIL, sentence=f"{absent}; {verdict.sentence}", source=_SOURCE
+            )
+        source = f"{len(result.pods)} pods of a truth table"
+        command_line = self._by_hand(result)
+        for step in result.steps:
+            observation = policy_table(step, result)
+            engine.recorder.attempt(
+                Attempt(
+                    role="probe",
+                    source=source,
+                    command_line=command_line,
+                    started=result.started,
+                    execution=Completed(
+                        argv=_DRY,
+                        exit_code=0,
+                        stdout="",
+                        stderr="",
+                        duration_s=step.duration_s,
+                    ),
+                    observation=observation,
+                    verdict=verdict,
+                )
+            )
+        if verdict.outcome is Outcome.PASS:
+            return
+        probes = sum(step.probes for step in result.steps)
+        message = engine.message(
+            f"from: {source}",
+            one_line(verdict.sentence, 4000),
+            f"{probes} probes in {result.duration_s:.1f} s",
+            source=verdict.source,
+            why=f"the table: {result.problem}" if result.problem else "",
+            command_line=command_line,
+        )
+        if verdict.outcome is Outcome.FAIL:
+            engine.fail(message)
+        raise ControlFailed(message)
+
+    def _by_hand(self, result: CaseResult) -> str:
+        """The command that repeats the first wrong cell, else the first cell."""
+        cells = [(name, cell) for step in result.steps for name, cell in step.cells.items()]
+        wrong = [name for name, cell in cells if cell.wrong]
+        for name in (*wrong, *(name for name, _ in cells)):
+            source, target = result.pods.get(name.source), result.pods.get(name.destination)
+            if source is not None and target is not None:
+                ips = target.ips or (target.ip,)
+                host = next(ip for ip in ips if (":" in ip) == (name.version == 6))
+                udp = ("-u",) if name.port.protocol == "UDP" else ()
+                argv = ("nc", "-nvz", *udp, "-w", "1", host, str(name.port.number))
+                return self._engine.command_line(source, argv)
+        return "kubectl get networkpolicies --all-namespaces"
+
+
+def unlike_expected(result: CaseResult, expected: Mapping[str, Way]) -> list[str]:
+    """Where the policies say otherwise than `expected`, one sentence each.
+
+    Raises SettingsError for an entry that no cell of the table has.
+    """
+    rules = [(text, *_read_entry(text, way)) for text, way in expected.items()]
+    unused = dict.fromkeys(expected)
+    unlike = []
+    for step in result.steps[: len(result.case.steps)]:
+        for name, cell in step.cells.items():
+            wanted = None
+            for text, source, destination, port, way in rules:
+                spoken = f"{name.port.protocol}/{name.port.number}"
+                if (
+                    fnmatchcase(name.source, source)
+                    and fnmatchcase(name.destination, destination)
+                    and fnmatchcase(spoken, port)
+                ):
+                    unused.pop(text, None)
+                    wanted = way
+            if wanted is not None and (wanted == "open") != cell.expected:
+                unlike.append(f"{name} is expected to be {wanted}, but {cell.why}")
+    for text in unused:
+        raise SettingsError(
+            f"expected={{{text!r}: ...}} names no cell of the table; write it as "
+            "'SOURCE -> DESTINATION' or 'SOURCE -> DESTINATION PROTOCOL/PORT', such as "
+            "'x/a -> y/* TCP/8080'"
+        )
+    return unlike
+
+
+def _read_entry(text: str, way: str) -> tuple[str, str, str, Way]:
+    source, arrow, rest = (part.strip() for part in text.partition("->"))
+    destination, _, port = rest.partition(" ")
+    if not arrow or not source or not destination or way not in ("open", "closed"):
+        raise SettingsError(
+            f"expected={{{text!r}: {way!r}}}: write it as 'SOURCE -> DESTINATION' or 'SOURCE -> "
+            "DESTINATION PROTOCOL/PORT', with 'open' or 'closed'"
+        )
+    return source, destination, port.strip() or "*", "open" if way == "open" else "closed"
+
+
+def _unspoken(result: CaseResult) -> str:
+    """Why nothing of a case can be asked here: its protocols are not spoken; else empty."""
+    protocols = {
+        port.protocol
+        for step in result.case.steps
+        for port in step.ports or result.case.layout.ports
+    }
+    asked = any(step.cells for step in result.steps[: len(result.case.steps)])
+    if result.problem or asked:
+        return ""
+    if not protocols <= {"SCTP"}:
+        return ""
+    return "pods of this cluster speak no SCTP: their nodes' kernel has no module for it"
