@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pytest_aksnet.expectations.policy_cells import Asked, departures, sample, seen_cells
-from pytest_aksnet.expectations.policy_engines import API_TEXT
+from pytest_aksnet.expectations.policy_cells import Asked, sample, seen_cells
+from pytest_aksnet.expectations.policy_departures import departures
 from pytest_aksnet.expectations.policy_world import PolicyState, expected_table
 from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.peers import PodRef
@@ -33,7 +33,8 @@ from pytest_aksnet.model.probing import Answer, Batch, Finding, Kind, Probe
 
 _KINDS = {"TCP": Kind.TCP, "UDP": Kind.UDP, "SCTP": Kind.SCTP}
 _EVERYWHERE = frozenset({"TCP", "UDP"})
-_GRACE_S = 2.0
+# Streams may have to be opened again, and a third of a budget is how long an agent may be silent.
+_GRACE_S = 15.0
 _LONGER = 3.0
 _AGAIN = 2  # lists in which what was not seen is asked again
 _OPEN, _CLOSED = frozenset({Finding.OK}), frozenset({Finding.TIMEOUT})
@@ -244,11 +245,11 @@ class TableRunner:
         probes = answers
         chosen = sample(asked, flips, salt) if self._sampled else asked
         cells, count, problem = self._matrix(table, chosen, stuck, applied)
-        api = self._expected(state, table, table.layout.ports, API_TEXT)
+        ports = tuple(dict.fromkeys(name.port for name in asked))
         return StepResult(
             title=title,
             pods=tuple(dict.fromkeys(name.source for name in asked)),
-            ports=tuple(dict.fromkeys(name.port for name in asked)),
+            ports=ports,
             cells=cells,
             policies=state.bound(table.places),
             converged_s=converged,
@@ -256,9 +257,13 @@ class TableRunner:
             probes=probes + count,
             problem=problem,
             departures=departures(
-                {name: api[name].allowed for name in chosen},
-                {name: chosen[name].allowed for name in chosen},
+                state,
+                table.places,
                 self.rules,
+                ports,
+                nodes=self._nodes,
+                versions=self._versions,
+                cells=chosen,
             ),
         )
 
@@ -416,13 +421,12 @@ class TableRunner:
         state: PolicyState,
         table: LiveTable,
         ports: Sequence[PortSpec],
-        rules: EngineRules | None = None,
     ) -> dict[CellName, Decision]:
         spoken = [port for port in ports if port.protocol in self._protocols]
         return expected_table(
             state,
             table.places,
-            rules or self.rules,
+            self.rules,
             spoken,
             nodes=self._nodes,
             versions=self._versions,

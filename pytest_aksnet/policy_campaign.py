@@ -6,6 +6,7 @@ enforces anything: that is one finding, and not one of each case. Judges no cell
 
 import contextlib
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ from pytest_aksnet.model.policy_table import (
     TableStep,
 )
 
+_KEPT = 0  # this set stays for cases that come late; the others make room
 _RETIRED_AFTER = 3  # cases in a row whose positive control did not hold
 
 
@@ -53,10 +55,13 @@ class PolicyCampaign:
         self._start = start
         self._runner = runner
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._waiting: deque[PolicyCase] = deque(queue)
         self._futures: dict[str, Future[CaseResult]] = {case.id: Future() for case in queue}
         self._threads: dict[int, threading.Thread] = {}
         self._idle: list[StartedTable] = []
+        self._without_set: set[int] = set()
+        self._start_error: AksnetError | None = None
         self._stopped = False
         self._absent = ""
         self._absent_told = False
@@ -89,8 +94,16 @@ class PolicyCampaign:
     # -- the threads
 
     def _employ(self) -> None:
-        """Have as many threads as there is work for. The lock is held."""
-        for number in range(min(self._sets, len(self._waiting))):
+        """Have a thread for each set that has work to do. The lock is held.
+
+        Where no set can be started, what waits has the reason as its result.
+        """
+        able = [number for number in range(self._sets) if number not in self._without_set]
+        if not able and self._start_error is not None:
+            while self._waiting:
+                self._futures[self._waiting.popleft().id].set_exception(self._start_error)
+        homes = {self._home(case) for case in self._waiting}
+        for number in sorted({home if home in able else able[0] for home in homes}):
             if number not in self._threads and not self._stopped:
                 thread = threading.Thread(
                     target=self._work, args=(number,), name=f"aksnet-table-{number}", daemon=True
@@ -99,9 +112,9 @@ class PolicyCampaign:
                 thread.start()
 
     def _work(self, number: int) -> None:
-        crew = _Crew(self._start, self._runner(), number, self._take_idle())
+        crew = _Crew(self._one_by_one, self._runner(), number, self._take_idle())
         try:
-            while (case := self._next(crew.layout)) is not None:
+            while (case := self._next(number, crew.layout)) is not None:
                 try:
                     crew.prepare(case.layout)
                 except AksnetError as error:
@@ -115,8 +128,16 @@ class PolicyCampaign:
         finally:
             with self._lock:
                 self._threads.pop(number, None)
-                if crew.table is not None:
+                if crew.table is not None and number == _KEPT:
                     self._idle.append(crew.table)
+                self._employ()  # a case may have come since this thread had none left
+            if number != _KEPT:
+                crew.give_up()
+
+    def _one_by_one(self, layout: Layout, number: int) -> StartedTable:
+        """Start sets one after the other: the first is at work while the next one starts."""
+        with self._starting:
+            return self._start(layout, number)
 
     def _do(self, crew: "_Crew", case: PolicyCase) -> None:
         future = self._futures[case.id]
@@ -134,28 +155,35 @@ class PolicyCampaign:
         else:
             future.set_result(result)
 
-    def _next(self, layout: Layout | None) -> PolicyCase | None:
-        """The next case, one for this layout if there is any."""
+    def _next(self, number: int, layout: Layout | None) -> PolicyCase | None:
+        """The next case of this set, one for this layout if there is any.
+
+        A case is always that of the same set, and so looked at from the same nodes in every run;
+        what belonged to a set that could not start is done by another.
+        """
         with self._lock:
-            if self._stopped or not self._waiting:
+            mine = [c for c in self._waiting if self._home(c) in (number, *self._without_set)]
+            if self._stopped or not mine:
                 return None
-            chosen = next((case for case in self._waiting if case.layout is layout), None)
-            if chosen is None:
-                return self._waiting.popleft()
+            chosen = next((case for case in mine if case.layout is layout), mine[0])
             self._waiting.remove(chosen)
             return chosen
+
+    def _home(self, case: PolicyCase) -> int:
+        """The number of the set that a case belongs to."""
+        digits = "".join(filter(str.isdigit, case.id))
+        return (int(digits) if digits else zlib.crc32(case.id.encode())) % self._sets
 
     def _take_idle(self) -> StartedTable | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
     def _cannot_start(self, number: int, case: PolicyCase, error: AksnetError) -> None:
-        """Leave the case to the others, or fail all where nobody is left."""
+        """Leave the set's cases to the others."""
         with self._lock:
             self._waiting.appendleft(case)
-            alone = set(self._threads) == {number}
-        if alone:
-            self._fail_all(error)
+            self._without_set.add(number)
+            self._start_error = error
 
     def _fail_all(self, error: BaseException) -> None:
         with self._lock:

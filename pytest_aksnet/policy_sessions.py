@@ -55,7 +55,13 @@ def campaign_of(session: AksnetSession) -> PolicyCampaign:
             return session.pods.table_pod(pod, node, namespace, numbers)
 
         made = PolicySet(
-            session.cluster, session.scope, layout, request=request, bind=bind_policy, first=number
+            session.cluster,
+            session.scope,
+            layout,
+            request=request,
+            bind=bind_policy,
+            # Each set begins one node further, so that the same pod is on another node in each.
+            first=number * (len(layout.pods) + 1),
         )
         made.start()
         return made

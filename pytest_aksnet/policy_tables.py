@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pytest_aksnet.expectations.policy_cases import all_cases
 from pytest_aksnet.expectations.policy_cases.layout import LAYOUT
-from pytest_aksnet.expectations.policy_verdicts import judge_case, policy_table
+from pytest_aksnet.expectations.policy_verdicts import case_tables, judge_case
 from pytest_aksnet.lifetime import TestScope
 from pytest_aksnet.model.errors import (
     ConformanceFailure,
@@ -31,6 +31,7 @@ from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.verdict import Outcome, Verdict
 from pytest_aksnet.policy_campaign import PolicyCampaign
 from pytest_aksnet.report.redaction import one_line
+from pytest_aksnet.report.table_text import difference_text
 
 Way = Literal["open", "closed"]
 _SOURCE = "Kubernetes docs: network-policies"
@@ -104,8 +105,6 @@ class PolicyTables:
         """Leave every step as evidence, and end the check by the whole."""
         __tracebackhide__ = True
         engine = self._engine
-        for pod in result.pods.values():
-            engine.uses(pod)
         verdict = judge_case(result, {key: pod.node for key, pod in result.pods.items()})
         if absent and verdict.outcome is Outcome.FAIL:
             verdict = Verdict(
@@ -113,8 +112,8 @@ class PolicyTables:
             )
         source = f"{len(result.pods)} pods of a truth table"
         command_line = self._by_hand(result)
-        for step in result.steps:
-            observation = policy_table(step, result)
+        tables = case_tables(result)
+        for table in tables:
             engine.recorder.attempt(
                 Attempt(
                     role="probe",
@@ -126,9 +125,9 @@ class PolicyTables:
                         exit_code=0,
                         stdout="",
                         stderr="",
-                        duration_s=step.duration_s,
+                        duration_s=table.duration_s,
                     ),
-                    observation=observation,
+                    observation=table,
                     verdict=verdict,
                 )
             )
@@ -143,6 +142,7 @@ class PolicyTables:
             why=f"the table: {result.problem}" if result.problem else "",
             command_line=command_line,
         )
+        message = "\n".join(filter(None, (message, difference_text(tables))))
         if verdict.outcome is Outcome.FAIL:
             engine.fail(message)
         raise ControlFailed(message)
