@@ -38,6 +38,7 @@ _GRACE_S = 15.0
 _LONGER = 3.0
 _AGAIN = 2  # lists in which what was not seen is asked again
 _OPEN, _CLOSED = frozenset({Finding.OK}), frozenset({Finding.TIMEOUT})
+_NOT_SPOKEN = frozenset({Finding.LOCAL, Finding.REFUSED})  # as a pod's answer to itself
 _BACK = "back to no policy"
 
 Expected = Mapping[CellName, Decision]
@@ -212,7 +213,10 @@ class TableRunner:
         )
 
     def _spoken(self, table: LiveTable) -> frozenset[str]:
-        """Further protocols in which every pod reaches itself."""
+        """Further protocols that the kernel of every pod has, and its reflector answers.
+
+        What did not answer for another reason counts as spoken: then it is looked at.
+        """
         found = set()
         for port in table.layout.ports:
             if port.protocol in _EVERYWHERE or port.protocol in found:
@@ -223,7 +227,7 @@ class TableRunner:
                 for name in (CellName(pod, pod, port),)
             }
             answers, _ = self._ask(table, probes, self._pacing.open_s)
-            if probes and all(_is_ok(answers.get(name)) for name in probes):
+            if not any(answer.finding in _NOT_SPOKEN for answer in answers.values()):
                 found.add(port.protocol)
         return frozenset(found)
 
@@ -241,10 +245,9 @@ class TableRunner:
         applied: float,
     ) -> StepResult:
         flips = [name for name in _flips(before, after) if not after[name].caveat]
-        converged, answers, stuck = self._canary(table, after, flips, applied)
-        probes = answers
+        canary = self._canary(table, after, flips, applied)
         chosen = sample(asked, flips, salt) if self._sampled else asked
-        cells, count, problem = self._matrix(table, chosen, stuck, applied)
+        cells, count, problem = self._matrix(table, chosen, canary, applied)
         ports = tuple(dict.fromkeys(name.port for name in asked))
         return StepResult(
             title=title,
@@ -252,9 +255,9 @@ class TableRunner:
             ports=ports,
             cells=cells,
             policies=state.bound(table.places),
-            converged_s=converged,
+            converged_s=canary.converged_s,
             duration_s=0.0,
-            probes=probes + count,
+            probes=canary.tries + count,
             problem=problem,
             departures=departures(
                 state,
@@ -269,73 +272,89 @@ class TableRunner:
 
     def _canary(
         self, table: LiveTable, after: Expected, flips: Sequence[CellName], applied: float
-    ) -> tuple[float | None, int, frozenset[CellName]]:
-        """Wait until every flipping cell is as it should be.
-
-        Gives the seconds since the change, the number of tries, and the cells that never were.
-        """
+    ) -> "_Canary":
+        """Wait until every flipping cell is as it should be; what was not seen is asked again."""
         if not flips:
             self._sleep(max(self._pacing.settle_s, self._tempo.slowest_s))
-            return None, 0, frozenset()
-        patience = self._patience()
-        probes = {
-            name: self._probe(
-                name,
-                table.places,
-                self._pacing.try_s,
-                _OPEN if after[name].allowed else _CLOSED,
-                patience,
-            )
-            for name in flips
-        }
-        asked_at = self._clock() - applied
-        answers, _ = self._ask(table, probes, patience + self._pacing.open_s)
-        stuck = frozenset(
-            name
-            for name in flips
-            if (answer := answers.get(name)) is None
-            or (answer.finding is Finding.OK) != after[name].allowed
-        )
-        tries = sum(answer.tries for answer in answers.values())
+            return _Canary()
+        deadline = self._clock() + self._patience()
+        shown: dict[CellName, float] = {}
+        stuck: set[CellName] = set()
+        lost, tries = list(flips), 0
+        for _ in range(1 + _AGAIN):
+            asked_at = self._clock()
+            within = max(deadline - asked_at, self._pacing.try_s)
+            probes = {
+                name: self._probe(
+                    name,
+                    table.places,
+                    self._pacing.try_s,
+                    _OPEN if after[name].allowed else _CLOSED,
+                    within,
+                )
+                for name in lost
+            }
+            answers, _ = self._ask(table, probes, within + self._pacing.open_s)
+            for name, answer in answers.items():
+                tries += answer.tries
+                if not answer.looked:
+                    continue
+                if (answer.finding is Finding.OK) == after[name].allowed:
+                    silent_ms = 0.0 if after[name].allowed else answer.ms
+                    shown[name] = asked_at - applied + max(answer.at_ms - silent_ms, 0.0) / 1000
+                else:
+                    stuck.add(name)
+            lost = [name for name in lost if name not in shown and name not in stuck]
+            if not lost:
+                break
         if stuck:
             self._tempo.missed += 1
-            return None, tries, stuck
-        flipped_ms = max(
-            answer.at_ms - (0.0 if after[name].allowed else answer.ms)
-            for name, answer in answers.items()
-        )
-        converged = asked_at + max(flipped_ms, 0.0) / 1000
-        self._tempo.realised(converged)
-        return converged, tries, stuck
+        if stuck or lost:
+            return _Canary(tries=tries, stuck=frozenset(stuck), lost=bool(lost))
+        self._tempo.realised(max(shown.values()))
+        return _Canary(tries=tries, converged_s=max(shown.values()))
 
     def _matrix(
         self,
         table: LiveTable,
         asked: Expected,
-        stuck: frozenset[CellName],
+        canary: "_Canary",
         applied: float,
     ) -> tuple[dict[CellName, CellResult], int, str]:
-        """Look at all cells; at those that were wrong, or were not seen, again."""
-        cells, count, problem = self._look(table, asked, until=False)
+        """Look at all cells; at those that were wrong, or were not seen, again.
+
+        What was wrong and then not seen was not seen: a pod that died looks closed at first.
+        """
+        cells, count, problem = self._look(table, asked)
         for _ in range(_AGAIN):  # fewer at once, and so faster, and waited for longer
             unseen = [name for name, cell in cells.items() if cell.seen is Mark.UNSEEN]
             if not unseen:
                 break
             again, more, problem = self._look(
-                table, {name: asked[name] for name in unseen}, until=False, patience=_LONGER
+                table, {name: asked[name] for name in unseen}, patience=_LONGER
             )
             cells |= again
             count += more
-        wrong = [n for n, cell in cells.items() if cell.wrong and n not in stuck]
+        wrong = [
+            name
+            for name, cell in cells.items()
+            if cell.wrong and (name not in canary.stuck or cell.seen is Mark.ODD)
+        ]
         if wrong:
             again, more, why = self._look(
-                table, {name: asked[name] for name in wrong}, until=True, patience=_LONGER
+                table,
+                {name: asked[name] for name in wrong},
+                within=max(
+                    self._pacing.confirm_s,
+                    2 * self._tempo.slowest_s,
+                    self._patience() if canary.lost else 0.0,
+                ),
+                patience=_LONGER,
             )
             late = self._clock() - applied
             cells |= {
                 name: replace(again[name], late_s=late if again[name].right else 0.0)
                 for name in wrong
-                if again[name].seen is not Mark.UNSEEN
             }
             count += more
             problem = problem or why
@@ -343,14 +362,13 @@ class TableRunner:
         return {name: cells[name] for name in asked}, count, problem if unseen else ""
 
     def _look(
-        self, table: LiveTable, asked: Expected, *, until: bool, patience: float = 1.0
+        self, table: LiveTable, asked: Expected, *, within: float = 0.0, patience: float = 1.0
     ) -> tuple[dict[CellName, CellResult], int, str]:
-        """Look at cells once, or with `until` until they were as expected twice in a row.
+        """Look at cells once, or `within` seconds until they were as expected twice in a row.
 
         Silence is waited for `patience` times as long as usual.
         """
         pacing = self._pacing
-        within = max(pacing.confirm_s, 2 * self._tempo.slowest_s) if until else 0.0
         selves = _selves(asked)
         places = table.places
         probes: dict[CellName, Probe] = {}
@@ -359,7 +377,7 @@ class TableRunner:
             wait = pacing.open_s if opens else patience * pacing.closed_s
             wanted = _OPEN if opens else _CLOSED
             probes[name] = self._probe(
-                name, places, wait, wanted if until else frozenset(), within, times=2
+                name, places, wait, wanted if within else frozenset(), within, times=2
             )
         longest = max(pacing.open_s, patience * pacing.closed_s)
         answers, problem = self._ask(table, probes, within + longest)
@@ -436,6 +454,20 @@ class TableRunner:
         if self._tempo.missed < 2:
             return self._pacing.patience_s
         return max(self._pacing.impatient_s, 3 * self._tempo.slowest_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Canary:
+    """What came of waiting for a change: its tries, and when it had shown (seconds after it).
+
+    `stuck` are cells that were seen, and never as they should be; `lost` says that some were not
+    seen.
+    """
+
+    tries: int = 0
+    converged_s: float | None = None
+    stuck: frozenset[CellName] = frozenset()
+    lost: bool = False
 
 
 def _flips(before: Expected, after: Expected) -> list[CellName]:

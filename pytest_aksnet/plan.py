@@ -12,8 +12,10 @@ import pytest
 from pytest_aksnet.collection import META_KEY
 from pytest_aksnet.making import Making, makings
 from pytest_aksnet.model.peers import NodeRef
+from pytest_aksnet.model.policy_table import PutPolicy
 from pytest_aksnet.needs import BANDWIDTH_LEASE, RUN_LEASE, need_of
 from pytest_aksnet.options import ACTION_CLASSES
+from pytest_aksnet.policy_sessions import case_of, uses_tables
 from pytest_aksnet.selection import rights_lines
 from pytest_aksnet.session import AksnetSession
 from pytest_aksnet.spelling import canonical_image, pins_nothing
@@ -33,7 +35,8 @@ def plan_lines(items: Sequence[pytest.Item], session: AksnetSession | None) -> I
     for item in items:
         yield from _check(item, made.get(item))
     yield ""
-    yield from _totals(items, made, nodes)
+    sets = connected.settings.policy_sets if connected is not None else 0
+    yield from _totals(items, made, nodes, sets)
     if connected is not None and any(need_of(item).namespaces for item in made):
         yield from _namespaces(connected)
 
@@ -86,9 +89,41 @@ def _check(item: pytest.Item, made: tuple[tuple[Making, ...], bool] | None) -> I
     yield "    would run" + (f", as {', '.join(sorted(actions))}" if actions else "")
     found, whole = made
     said = [str(making) for making in found]
+    if uses_tables(item):
+        said.append(_table(item))
     if not whole:
         said.append("what its text does not tell")
     yield f"    would create: {'; '.join(_counted(said)) or 'nothing'}"
+
+
+def _table(item: pytest.Item) -> str:
+    """What a truth table is made of."""
+    case = case_of(item)
+    if case is None:
+        return "the policies that it names, on pods for truth tables"
+    policies = {
+        (action.policy["metadata"]["namespace"], action.policy["metadata"]["name"])
+        for step in case.steps
+        for action in step.actions
+        if isinstance(action, PutPolicy)
+    }
+    return (
+        f"{len(policies)} NetworkPolicy(s), on a set of {len(case.layout.pods)} pods in "
+        f"{len(case.layout.namespaces)} namespaces"
+    )
+
+
+def _table_sets(items: Iterable[pytest.Item], sets: int) -> str:
+    """How many pods truth tables have at once; empty where there are no tables."""
+    cases = [case for item in items if uses_tables(item) and (case := case_of(item)) is not None]
+    if not cases:
+        return ""
+    at_once = min(sets, len(cases))
+    largest = max((case.layout for case in cases), key=lambda layout: len(layout.pods))
+    return (
+        f"sets of pods for truth tables: at most {at_once} at once, each of at most "
+        f"{len(largest.pods)} pods in {len(largest.namespaces)} namespaces"
+    )
 
 
 def _counted(said: Iterable[str]) -> Iterator[str]:
@@ -100,6 +135,7 @@ def _totals(
     items: Sequence[pytest.Item],
     made: dict[pytest.Item, tuple[tuple[Making, ...], bool]],
     nodes: Sequence[NodeRef],
+    sets: int,
 ) -> Iterator[str]:
     yield f"{len(made)} would run, {len(items) - len(made)} would be skipped"
     every = [making for found, _ in made.values() for making in found]
@@ -116,6 +152,8 @@ def _totals(
         yield f"would create in all: {at_least}{listed}"
     if shared:
         yield f"shared pods, made once: {'; '.join(shared)}"
+    if tables := _table_sets(made, sets):
+        yield tables
 
 
 def _shared(every: Iterable[Making], nodes: Sequence[NodeRef]) -> list[str]:

@@ -6,6 +6,7 @@ enforces anything: that is one finding, and not one of each case. Judges no cell
 
 import contextlib
 import threading
+import time
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from pytest_aksnet.model.policy_table import (
 )
 
 _KEPT = 0  # this set stays for cases that come late; the others make room
+_AHEAD = 8  # cases for each set, beyond the one that is asked for: others may never be
 _RETIRED_AFTER = 3  # cases in a row whose positive control did not hold
 
 
@@ -56,6 +58,9 @@ class PolicyCampaign:
         self._runner = runner
         self._lock = threading.Lock()
         self._starting = threading.Lock()
+        self._asked = threading.Condition(self._lock)
+        self._places = {case.id: place for place, case in enumerate(queue)}
+        self._allowed = 0
         self._waiting: deque[PolicyCase] = deque(queue)
         self._futures: dict[str, Future[CaseResult]] = {case.id: Future() for case in queue}
         self._threads: dict[int, threading.Thread] = {}
@@ -73,20 +78,31 @@ class PolicyCampaign:
             if future is None:
                 future = self._futures[case.id] = Future()
                 self._waiting.append(case)
+            ahead = _AHEAD * self._sets
+            self._allowed = max(self._allowed, self._places.get(case.id, 0) + ahead)
+            self._asked.notify_all()
             self._employ()
         return future.result()
 
-    def absent(self) -> tuple[str, bool]:
-        """Why policies have no effect at all here, empty if they have; and whether that is news."""
+    @property
+    def absent(self) -> str:
+        """Why policies have no effect at all here, empty if they have, as far as is known.
+
+        Cases that are asked for later are not run: their results have no steps.
+        """
+        return self._absent
+
+    def tells_absent(self) -> bool:
+        """Whether nobody has told yet that policies have no effect; whoever asks first does it."""
         with self._lock:
-            news = bool(self._absent) and not self._absent_told
-            self._absent_told = self._absent_told or news
-            return self._absent, news
+            told, self._absent_told = self._absent_told, True
+            return not told
 
     def stop(self) -> None:
         """Begin no further case, and wait for the end of those that run."""
         with self._lock:
             self._stopped = True
+            self._asked.notify_all()
             threads = list(self._threads.values())
         for thread in threads:
             thread.join()
@@ -142,7 +158,7 @@ class PolicyCampaign:
     def _do(self, crew: "_Crew", case: PolicyCase) -> None:
         future = self._futures[case.id]
         try:
-            result = crew.run(case)
+            result = crew.skipped(case, self._absent) if self._absent else crew.run(case)
             if not self._absent and _nothing_closed(result):
                 absent = crew.absent()
                 with self._lock:
@@ -162,12 +178,16 @@ class PolicyCampaign:
         what belonged to a set that could not start is done by another.
         """
         with self._lock:
-            mine = [c for c in self._waiting if self._home(c) in (number, *self._without_set)]
-            if self._stopped or not mine:
-                return None
-            chosen = next((case for case in mine if case.layout is layout), mine[0])
-            self._waiting.remove(chosen)
-            return chosen
+            while True:
+                mine = [c for c in self._waiting if self._home(c) in (number, *self._without_set)]
+                if self._stopped or not mine:
+                    return None
+                near = [c for c in mine if self._places.get(c.id, 0) <= self._allowed]
+                if near:
+                    chosen = next((case for case in near if case.layout is layout), near[0])
+                    self._waiting.remove(chosen)
+                    return chosen
+                self._asked.wait()
 
     def _home(self, case: PolicyCase) -> int:
         """The number of the set that a case belongs to."""
@@ -244,6 +264,19 @@ class _Crew:
             result = replace(again, problem=again.problem or (_unseen(again) and why))
         return result
 
+    def skipped(self, case: PolicyCase, why: str) -> CaseResult:
+        """The result of a case that is not run."""
+        rules = self._runner.rules
+        return CaseResult(
+            case=case,
+            steps=(),
+            started=time.time(),
+            duration_s=0.0,
+            engine=rules.engine,
+            document=rules.document,
+            problem=why,
+        )
+
     def absent(self) -> str:
         """Why policies have no effect: nothing closes although all is denied; else empty."""
         assert self.table is not None
@@ -266,6 +299,7 @@ class _Crew:
     def _control(self, table: StartedTable) -> None:
         if self._controlled:
             return
+        table.reset()  # the case before may have been unable to
         if (why := self._runner.control(table)) and table.repair():
             why = self._runner.control(table)
         if why:

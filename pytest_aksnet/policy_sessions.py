@@ -71,6 +71,11 @@ def campaign_of(session: AksnetSession) -> PolicyCampaign:
     )
 
 
+def uses_tables(item: pytest.Item) -> bool:
+    """Whether a test looks at truth tables."""
+    return "policy_table" in getattr(item, "fixturenames", ())
+
+
 def case_of(item: pytest.Item) -> PolicyCase | None:
     """The case of a test, None where it has none."""
     if CASE_KEY in item.stash:

@@ -2,7 +2,7 @@
 
 Silence is what a policy does, and what every broken look resembles. It is "closed" only where the
 source reached itself in the same list, the destination answered itself at the same port, and the
-wait was several times the slowest answer; where not, the cell was not seen.
+wait was several times their slowest answer; where not, the cell was not seen.
 """
 
 import random
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_aksnet.expectations.probing import HOW_IT_FAILED
-from pytest_aksnet.model.policy import Decision, EngineRules
+from pytest_aksnet.model.policy import Decision
 from pytest_aksnet.model.policy_table import CellName, CellResult, Mark
 from pytest_aksnet.model.probing import SLOW_PATH, Answer, Finding, Probe
 
@@ -70,10 +70,10 @@ def _seen(
         detail = f"{name.destination} does not answer itself"
     elif answer.finding is not Finding.TIMEOUT:
         mark, detail = Mark.ODD, HOW_IT_FAILED[answer.finding]
-    elif 1000 * asked.probe.timeout_s < SLOW_PATH * slowest_ms:
+    elif 1000 * asked.probe.timeout_s < SLOW_PATH * max(slowest_ms, _ms(selves.get(own))):
         detail = (
             f"silent for {asked.probe.timeout_s:g} s, where others answered after "
-            f"{slowest_ms:.0f} ms: too close to tell"
+            f"{max(slowest_ms, _ms(selves.get(own))):.0f} ms: too close to tell"
         )
     else:
         mark = Mark.CLOSED
@@ -102,19 +102,8 @@ def sample(
     }
 
 
-def departures(
-    api: Mapping[CellName, bool], engine: Mapping[CellName, bool], rules: EngineRules
-) -> dict[str, int]:
-    """How many cells are open by the engine's documents and closed by the API text, or reversed."""
-    found: dict[str, int] = {}
-    for name, allowed in engine.items():
-        if allowed != api[name]:
-            should, does = ("open", "closed") if api[name] else ("closed", "open")
-            sentence = (
-                f"{should} by the API text, {does} with engine {rules.engine} ({rules.document})"
-            )
-            found[sentence] = found.get(sentence, 0) + 1
-    return found
+def _ms(answer: Answer | None) -> float:
+    return answer.ms if answer is not None else 0.0
 
 
 def _ok(answer: Answer | None) -> bool:

@@ -5,11 +5,14 @@ proves nothing, leaves it open. Where the engine's documents leave the answer op
 warn.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from pytest_aksnet.expectations.policy_engines import API_TEXT
 from pytest_aksnet.expectations.policy_patterns import WrongCell, patterns
 from pytest_aksnet.model.observation import PolicyTable
+from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy_table import CaseResult, CellName, CellResult, Mark, StepResult
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
@@ -24,9 +27,10 @@ def judge_case(result: CaseResult, nodes: Mapping[str, str]) -> Verdict:
 
     A pod without a node there is in no pattern of nodes.
     """
+    spoken = _Names(result.pods)
     wrong = [found for step in result.steps for found in _wrong(step)]
     warned = [
-        sentence_of(name, cell)
+        spoken.sentence(name, cell)
         for step in result.steps
         for name, cell in step.cells.items()
         if cell.caveat and cell.wrong
@@ -36,7 +40,7 @@ def judge_case(result: CaseResult, nodes: Mapping[str, str]) -> Verdict:
     outcome, text = Outcome.PASS, f"all {asked} cells are as expected"
     missing = len(result.case.steps) - len(result.steps)
     if wrong:
-        outcome, text = Outcome.FAIL, _failure(wrong, asked, nodes)
+        outcome, text = Outcome.FAIL, _failure(wrong, result.case.title, asked, spoken, nodes)
         if unseen:
             text += f"; {unseen} more could not be looked at"
     elif unseen or missing > 0 or result.problem or not asked:
@@ -46,7 +50,7 @@ def judge_case(result: CaseResult, nodes: Mapping[str, str]) -> Verdict:
     return Verdict(
         outcome=outcome,
         sentence=f"{result.case.id} ({result.case.title}): {text}",
-        source=result.document,
+        source=_source([one for step in result.steps for one in step.departures], result),
         warning=_listed(warned, "; "),
     )
 
@@ -83,9 +87,12 @@ def policy_table(step: StepResult, result: CaseResult) -> PolicyTable:
         ]
         for source in step.pods
     ]
-    wrong = [sentence_of(found.name, found.cell) for found in _wrong(step)]
+    spoken = _Names(result.pods)
+    wrong = [spoken.sentence(found.name, found.cell) for found in _wrong(step)]
     open_answers = [
-        sentence_of(name, cell) for name, cell in step.cells.items() if cell.caveat and cell.wrong
+        spoken.sentence(name, cell)
+        for name, cell in step.cells.items()
+        if cell.caveat and cell.wrong
     ]
     return PolicyTable(
         case=result.case.id,
@@ -94,8 +101,9 @@ def policy_table(step: StepResult, result: CaseResult) -> PolicyTable:
         tags=result.case.tags,
         step=step.title,
         engine=result.engine,
-        document=result.document,
+        document=_source(step.departures, result),
         pods=step.pods,
+        nodes=tuple(result.pods[pod].node if pod in result.pods else "" for pod in step.pods),
         ports=tuple(
             f"{port.protocol} {port.number}" + (" over IPv6" if version == 6 else "")
             for port, version in columns
@@ -109,7 +117,7 @@ def policy_table(step: StepResult, result: CaseResult) -> PolicyTable:
         unseen=sum(_is_open(cell) for cell in step.cells.values()),
         wrong_cells=tuple(wrong[:_MOST_KEPT]),
         open_answers=tuple(open_answers[:_MOST_KEPT]),
-        problem=step.problem or _first_detail(step) or result.problem,
+        problem=step.problem or _first_detail(step),
         converged_s=None if step.converged_s is None else round(step.converged_s, 3),
         duration_s=round(step.duration_s, 3),
         probes=step.probes,
@@ -117,22 +125,48 @@ def policy_table(step: StepResult, result: CaseResult) -> PolicyTable:
             str(name): round(cell.late_s, 3) for name, cell in step.cells.items() if cell.late_s > 0
         },
         departures=dict(step.departures),
+        places={
+            key: f"{pod.namespace}/{pod.name}, {', '.join(pod.ips or (pod.ip,))}, on {pod.node}"
+            for key, pod in result.pods.items()
+            if key in step.pods
+        },
         policies=tuple(_policy(policy) for policy in step.policies),
     )
 
 
-def sentence_of(name: CellName, cell: CellResult) -> str:
-    """What a cell should be, how it was seen, and why it should be so."""
-    should = "open" if cell.expected else "closed"
-    detail = f" ({cell.detail})" if cell.detail else ""
-    seen = {
-        Mark.OPEN: "is open",
-        Mark.CLOSED: "is closed",
-        Mark.ODD: f"gives an odd answer{detail}",
-        Mark.UNSEEN: f"could not be looked at{detail}",
-    }[cell.seen]
-    caveat = f"; not certain: {cell.caveat}" if cell.caveat else ""
-    return f"{name}: should be {should} and {seen}: {cell.why}{caveat}"
+class _Names:
+    """Turns the real names in reasons into those of the table, which people read more easily."""
+
+    def __init__(self, pods: Mapping[str, PodRef]) -> None:
+        names = {f"{pod.namespace}/{pod.name}": key for key, pod in pods.items()}
+        spaces = {f"{pod.namespace}/": f"{_space(key)}/" for key, pod in pods.items()}
+        self._names = {**spaces, **names}
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"\Z.")
+
+    def sentence(self, name: CellName, cell: CellResult) -> str:
+        """What a cell should be, how it was seen, and why it should be so."""
+        should = "open" if cell.expected else "closed"
+        detail = f" ({cell.detail})" if cell.detail else ""
+        seen = {
+            Mark.OPEN: "is open",
+            Mark.CLOSED: "is closed",
+            Mark.ODD: f"gives an odd answer{detail}",
+            Mark.UNSEEN: f"could not be looked at{detail}",
+        }[cell.seen]
+        caveat = f"; not certain: {cell.caveat}" if cell.caveat else ""
+        why = self._pattern.sub(lambda match: self._names[match[0]], f"{cell.why}{caveat}")
+        return f"{name}: should be {should} and {seen}: {why}"
+
+
+def _space(key: str) -> str:
+    return key.partition("/")[0]
+
+
+def _source(departures: Collection[str], result: CaseResult) -> str:
+    """Where the expectations are written: the engine's document counts where it changes any."""
+    documents = [API_TEXT.document, *([result.document] if departures else [])]
+    return "; ".join(dict.fromkeys(documents))
 
 
 def _wrong(step: StepResult) -> Iterator[WrongCell]:
@@ -147,13 +181,21 @@ def _is_open(cell: CellResult) -> bool:
     return not (cell.caveat or cell.wrong or cell.right)
 
 
-def _failure(wrong: list[WrongCell], asked: int, nodes: Mapping[str, str]) -> str:
-    steps = list(dict.fromkeys(found.step.title for found in wrong))
-    where = f" in step {' and step '.join(map(repr, steps[:2]))}" if steps != [""] else ""
-    text = f"{len(wrong)} of {asked} cells are wrong{where}"
+def _failure(
+    wrong: Sequence[WrongCell],
+    title: str,
+    asked: int,
+    spoken: _Names,
+    nodes: Mapping[str, str],
+) -> str:
+    steps = [step for step in dict.fromkeys(found.step.title for found in wrong) if step != title]
+    where = f" in step {' and step '.join(map(repr, steps[:2]))}" if any(steps) else ""
+    are = "are" if len(wrong) > 1 else "is"
+    text = f"{len(wrong)} of {asked} cells {are} wrong{where}"
     if shared := patterns(wrong, nodes):
         text += f" ({'; '.join(shared)})"
-    return f"{text}: {_listed([sentence_of(found.name, found.cell) for found in wrong], '; ')}"
+    sentences = [spoken.sentence(found.name, found.cell) for found in wrong]
+    return f"{text}: {_listed(sentences, '; ')}"
 
 
 def _open(result: CaseResult, unseen: int, asked: int, missing: int) -> str:

@@ -262,7 +262,8 @@ class PolicyTable:
 
     `expected` and `seen` have a string per source, in the order of `pods`, with a sign for every
     destination in that order, and of each destination for every one of `ports` ("TCP 8080", "TCP
-    8080 over IPv6"). Signs are those of `model.policy_table.Mark`, and a space is what nobody asked
+    8080 over IPv6"). `nodes` are the pods' nodes in their order, empty names where they are not
+    known. Signs are those of `model.policy_table.Mark`, and a space is what nobody asked
     for. `cells` counts what was asked for, `wrong` and `unseen` of that what failed the table and
     what left it open; `problem` says why. Where engines' documents leave the answer open, a cell
     that deviates is in `open_answers` alone.
@@ -270,8 +271,9 @@ class PolicyTable:
     `wrong_cells` and `open_answers` are sentences such as "x/a to y/b at TCP 8080: should be closed
     and is open: WHY", the first of them only. `late` is how long cells were wrong at first
     (seconds). `departures` counts the cells where the engine's documents, and not the API text,
-    gave the expectation, by a sentence with its source. `policies` are objects as the API server
-    had them, without what it keeps for itself.
+    gave the expectation, by a sentence with its source. `places` has the real names, addresses and
+    nodes of the pods. `policies` are objects as the API server had them, without what it keeps for
+    itself.
     """
 
     case: str
@@ -282,6 +284,7 @@ class PolicyTable:
     engine: str
     document: str
     pods: tuple[str, ...]
+    nodes: tuple[str, ...]
     ports: tuple[str, ...]
     expected: tuple[str, ...]
     seen: tuple[str, ...]
@@ -296,6 +299,7 @@ class PolicyTable:
     probes: int
     late: Mapping[str, float]
     departures: Mapping[str, int]
+    places: Mapping[str, str]
     policies: tuple[Mapping[str, Any], ...]
 
 

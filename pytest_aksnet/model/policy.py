@@ -71,6 +71,8 @@ class EngineRules:
     traffic of a load balancer or node port with externalTrafficPolicy Cluster does, is judged.
     `sctp`, `ipv6`: whether the engine lets pods speak them, or judges them, at all.
     `one_number_per_port_name`: a port name that means several numbers may be judged wrongly.
+    `ends_connections`: whether a deny ends connections that are there, None where nobody says it.
+    `connections_document` is where that is written.
     """
 
     engine: str
@@ -82,6 +84,8 @@ class EngineRules:
     sctp: bool = True
     ipv6: bool = True
     one_number_per_port_name: bool = False
+    ends_connections: bool | None = None
+    connections_document: str = ""
     document: str = ""
 
 
@@ -120,7 +124,7 @@ class Decision:
             return self.egress.reason
         if not self.ingress.allowed:
             return self.ingress.reason
-        return f"{self.egress.reason}; {self.ingress.reason}"
+        return "; ".join(dict.fromkeys((self.egress.reason, self.ingress.reason)))
 
     @property
     def caveat(self) -> str:
