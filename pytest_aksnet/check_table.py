@@ -29,13 +29,15 @@ from pytest_aksnet.model.policy_table import (
     PolicyCase,
     StepResult,
 )
-from pytest_aksnet.model.probing import Answer, Batch, Finding, Kind, Probe
+from pytest_aksnet.model.probing import SLOW_PATH, Answer, Batch, Finding, Kind, Probe
 
 _KINDS = {"TCP": Kind.TCP, "UDP": Kind.UDP, "SCTP": Kind.SCTP}
 _EVERYWHERE = frozenset({"TCP", "UDP"})
 # Streams may have to be opened again, and a third of a budget is how long an agent may be silent.
 _GRACE_S = 15.0
 _LONGER = 3.0
+_RETRANSMITTED_S = 0.9  # the answer to a SYN that was sent again says nothing of the others
+_FORGETS = 0.7
 _AGAIN = 2  # lists in which what was not seen is asked again
 _OPEN, _CLOSED = frozenset({Finding.OK}), frozenset({Finding.TIMEOUT})
 _NOT_SPOKEN = frozenset({Finding.LOCAL, Finding.REFUSED})  # as a pod's answer to itself
@@ -107,7 +109,8 @@ class TableRunner:
     """Runs cases on one live table after the other. One per thread; they share `tempo`.
 
     Cells of protocols that the pods do not speak are not asked. With `sampled` only the cells are
-    asked that policies close or change, and some of the others.
+    asked that policies close or change, and some of the others. Once `ending` says so, nothing
+    more is asked.
     """
 
     def __init__(
@@ -120,6 +123,7 @@ class TableRunner:
         pacing: TablePacing | None = None,
         tempo: Tempo | None = None,
         sampled: bool = False,
+        ending: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -131,6 +135,8 @@ class TableRunner:
         self._pacing = pacing or TablePacing()
         self._tempo = tempo or Tempo()
         self._sampled = sampled
+        self._ending = ending
+        self._answers_s = 0.0
         self._clock = clock
         self._sleep = sleep
 
@@ -145,7 +151,9 @@ class TableRunner:
         answers, problem = self._ask(
             table,
             {
-                name: self._probe(name, table.places, self._pacing.try_s, _OPEN, self._patience())
+                name: self._probe(
+                    name, table.places, self._pacing.closed_s, _OPEN, self._patience()
+                )
                 for name, decision in expected.items()
                 if decision.allowed
             },
@@ -283,12 +291,12 @@ class TableRunner:
         lost, tries = list(flips), 0
         for _ in range(1 + _AGAIN):
             asked_at = self._clock()
-            within = max(deadline - asked_at, self._pacing.try_s)
+            within = max(deadline - asked_at, self._try())
             probes = {
                 name: self._probe(
                     name,
                     table.places,
-                    self._pacing.try_s,
+                    self._try(),
                     _OPEN if after[name].allowed else _CLOSED,
                     within,
                 )
@@ -369,18 +377,18 @@ class TableRunner:
         Silence is waited for `patience` times as long as usual.
         """
         pacing = self._pacing
+        silence = patience * self._silence()
         selves = _selves(asked)
         places = table.places
         probes: dict[CellName, Probe] = {}
         for name in (*asked, *(own for own in selves if own not in asked)):
             opens = name.source == name.destination or asked[name].allowed
-            wait = pacing.open_s if opens else patience * pacing.closed_s
+            wait = pacing.open_s if opens else silence
             wanted = _OPEN if opens else _CLOSED
             probes[name] = self._probe(
                 name, places, wait, wanted if within else frozenset(), within, times=2
             )
-        longest = max(pacing.open_s, patience * pacing.closed_s)
-        answers, problem = self._ask(table, probes, within + longest)
+        answers, problem = self._ask(table, probes, within + max(pacing.open_s, silence))
         judged = {
             name: Asked(decision=asked[name], answer=answers.get(name), probe=probes[name])
             for name in asked
@@ -391,7 +399,12 @@ class TableRunner:
     def _ask(
         self, table: LiveTable, probes: Mapping[CellName, Probe], budget_s: float
     ) -> tuple[dict[CellName, Answer], str]:
-        """The answers of lists that came back whole, and why others did not."""
+        """The answers of lists that came back whole, and why others did not.
+
+        Raises EnvironmentProblem where the run is ending: then nothing more is asked.
+        """
+        if self._ending():
+            raise EnvironmentProblem("the run is ending: nothing more is looked at")
         pods = table.places.pods
         lists: dict[PodRef, list[Probe]] = {}
         names: dict[PodRef, list[CellName]] = {}
@@ -409,9 +422,21 @@ class TableRunner:
                 # An answer speaks for itself; silence only where nothing of the list is missing.
                 if answer is not None and (whole or answer.finding is Finding.OK):
                     answers[name] = answer
+        took = [a.ms / 1000 for a in answers.values() if a.finding is Finding.OK]
+        usual = [one for one in took if one < _RETRANSMITTED_S]
+        self._answers_s = max(max(usual, default=0.0), _FORGETS * self._answers_s)
         return answers, problem
 
     # -- details
+
+    def _silence(self) -> float:
+        """How long a closed cell is waited for (seconds): as the last lists were answered."""
+        slow = (SLOW_PATH + 1) * self._answers_s
+        return max(self._pacing.closed_s, min(slow, self._pacing.open_s))
+
+    def _try(self) -> float:
+        """How long one look of a canary is (seconds)."""
+        return max(self._pacing.try_s, min(2 * self._answers_s, self._pacing.closed_s))
 
     def _probe(
         self,

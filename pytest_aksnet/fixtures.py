@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_aksnet.assertions.outside_client import Outside
+    from pytest_aksnet.existing_workloads import ExistingWorkloads
     from pytest_aksnet.factories import (
         Aks,
         IperfFactory,
@@ -134,13 +135,11 @@ def network_policy(aksnet_test: "TestScope") -> "NetworkPolicyFactory":
 
 
 @pytest.fixture(scope="session")
-def aksnet_campaign(aksnet_session: "AksnetSession") -> "Generator[PolicyCampaign]":
-    """The truth tables of this process. Internal: use `policy_table`."""
+def aksnet_campaign(aksnet_session: "AksnetSession") -> "PolicyCampaign":
+    """The truth tables of this process, to the end of the run. Internal: use `policy_table`."""
     from pytest_aksnet.policy_sessions import campaign_of
 
-    campaign = campaign_of(aksnet_session)
-    yield campaign
-    campaign.stop()
+    return campaign_of(aksnet_session)
 
 
 @pytest.fixture
@@ -149,6 +148,14 @@ def policy_table(aksnet_test: "TestScope", aksnet_campaign: "PolicyCampaign") ->
     from pytest_aksnet.policy_tables import PolicyTables
 
     return PolicyTables(aksnet_test, aksnet_campaign)
+
+
+@pytest.fixture
+def policy_workloads(aksnet_test: "TestScope") -> "ExistingWorkloads":
+    """Looks between pods that are there already, without changing anything."""
+    from pytest_aksnet.existing_workloads import ExistingWorkloads
+
+    return ExistingWorkloads(aksnet_test)
 
 
 @pytest.fixture

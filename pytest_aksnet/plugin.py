@@ -74,6 +74,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings = options.read_settings(config)
     config.stash[SETTINGS_KEY] = settings
+    if settings.policies is not None or settings.policy_pods:
+        from pytest_aksnet.own_policies import collect_too
+
+        collect_too(config, settings)
     handed = handed_over(config)
     config.stash[RUN_ID_KEY] = handed.get("run_id") or _new_run_id()
     writes = not settings.plan and not config.option.collectonly
@@ -206,6 +210,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         output: dict[str, object] = vars(config)["workeroutput"]
         if aksnet is not None:
             with config.stash[INTERRUPTS_KEY].cleaning():
+                aksnet.settle()
                 aksnet.close()
             from pytest_aksnet.reporting import packed_retries
 
@@ -216,6 +221,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if aksnet is not None:
         run = config.stash[RUN_KEY]
         with config.stash[INTERRUPTS_KEY].cleaning() as hurry:
+            aksnet.settle()
             problems = run.end(hurry, lost=workers.WORKER_LOST_KEY in config.stash)
             aksnet.close()
         say_problems(problems)

@@ -27,6 +27,7 @@ from pytest_aksnet.model.policy_table import (
 
 _KEPT = 0  # this set stays for cases that come late; the others make room
 _AHEAD = 8  # cases for each set, beyond the one that is asked for: others may never be
+_STOP_S = 20.0
 _RETIRED_AFTER = 3  # cases in a row whose positive control did not hold
 
 
@@ -42,7 +43,8 @@ class PolicyCampaign:
     """Runs cases on at most `sets` tables at once. `start` starts the set of that number.
 
     `queue` are the cases that will be asked for, in this order; they run from the first call of
-    `result` on. `runner` makes a runner for each set.
+    `result` on. `runner` makes a runner for each set, which it gives a way to ask whether the run
+    is ending.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class PolicyCampaign:
         *,
         sets: int,
         start: Callable[[Layout, int], StartedTable],
-        runner: Callable[[], TableRunner],
+        runner: Callable[[Callable[[], bool]], TableRunner],
     ) -> None:
         self._sets = sets
         self._start = start
@@ -99,13 +101,15 @@ class PolicyCampaign:
             return not told
 
     def stop(self) -> None:
-        """Begin no further case, and wait for the end of those that run."""
+        """Begin no further case, and wait for the end of those that run, for 20 s at most."""
         with self._lock:
             self._stopped = True
             self._asked.notify_all()
             threads = list(self._threads.values())
+        deadline = time.monotonic() + _STOP_S
         for thread in threads:
-            thread.join()
+            # Whoever still waits for pods to start makes no namespace any more.
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     # -- the threads
 
@@ -128,7 +132,9 @@ class PolicyCampaign:
                 thread.start()
 
     def _work(self, number: int) -> None:
-        crew = _Crew(self._one_by_one, self._runner(), number, self._take_idle())
+        crew = _Crew(
+            self._one_by_one, self._runner(lambda: self._stopped), number, self._take_idle()
+        )
         try:
             while (case := self._next(number, crew.layout)) is not None:
                 try:

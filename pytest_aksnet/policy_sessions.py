@@ -3,7 +3,7 @@
 Glue between session, live sets and campaign; judges nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -34,13 +34,14 @@ def campaign_of(session: AksnetSession) -> PolicyCampaign:
     nodes = [Node(name=node.name, ips=node.addresses) for node in session.nodes]
     pacing = _pacing(session.engine().pacing)
 
-    def runner() -> TableRunner:
+    def runner(ending: Callable[[], bool]) -> TableRunner:
         return TableRunner(
             session.agents,
             rules,
             nodes=nodes,
             pacing=pacing,
             tempo=tempo,
+            ending=ending,
             sampled=settings.policy_cells == "sample",
         )
 
@@ -66,9 +67,11 @@ def campaign_of(session: AksnetSession) -> PolicyCampaign:
         made.start()
         return made
 
-    return PolicyCampaign(
+    campaign = PolicyCampaign(
         session.policy_queue, sets=settings.policy_sets, start=start, runner=runner
     )
+    session.background.append(campaign.stop)
+    return campaign
 
 
 def uses_tables(item: pytest.Item) -> bool:

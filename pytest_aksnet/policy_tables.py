@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.policy_cases import all_cases
 from pytest_aksnet.expectations.policy_cases.layout import LAYOUT
 from pytest_aksnet.expectations.policy_verdicts import case_tables, judge_case
@@ -100,66 +101,71 @@ class PolicyTables:
             more = len(unlike) - _MOST_UNLIKE
             listed = "; ".join(unlike[:_MOST_UNLIKE]) + (f"; and {more} more" if more > 0 else "")
             raise ConformanceFailure(f"the policies do not say what is expected of them: {listed}")
-        self._conclude(result, absent)
+        conclude(self._engine, result, absent)
         return result
 
-    def _conclude(self, result: CaseResult, absent: str) -> None:
-        """Leave every step as evidence, and end the check by the whole."""
-        __tracebackhide__ = True
-        engine = self._engine
-        verdict = judge_case(result, {key: pod.node for key, pod in result.pods.items()})
-        if absent:
-            verdict = Verdict(outcome=Outcome.FAIL, sentence=absent, source=_SOURCE)
-        source = f"{len(result.pods)} pods of a truth table"
-        command_line = self._by_hand(result)
-        tables = case_tables(result)
-        for table in tables:
-            engine.recorder.attempt(
-                Attempt(
-                    role="probe",
-                    source=source,
-                    command_line=command_line,
-                    started=result.started,
-                    execution=Completed(
-                        argv=_DRY,
-                        exit_code=0,
-                        stdout="",
-                        stderr="",
-                        duration_s=table.duration_s,
-                    ),
-                    observation=table,
-                    verdict=verdict,
-                )
-            )
-        if verdict.outcome is Outcome.PASS:
-            return
-        probes = sum(step.probes for step in result.steps)
-        message = engine.message(
-            f"from: {source}",
-            one_line(verdict.sentence, 4000),
-            f"{probes} probes in {result.duration_s:.1f} s",
-            source=verdict.source,
-            why=f"the table: {result.problem}" if result.problem else "",
-            command_line=command_line,
-        )
-        message = "\n".join(filter(None, (message, difference_text(tables))))
-        if verdict.outcome is Outcome.FAIL:
-            engine.fail(message)
-        raise ControlFailed(message)
 
-    def _by_hand(self, result: CaseResult) -> str:
-        """The command that repeats the first wrong cell, else the first cell."""
-        cells = [(name, cell) for step in result.steps for name, cell in step.cells.items()]
-        wrong = [name for name, cell in cells if cell.wrong]
-        for name in (*wrong, *(name for name, _ in cells)):
-            source, target = result.pods.get(name.source), result.pods.get(name.destination)
-            if source is not None and target is not None:
-                ips = target.ips or (target.ip,)
-                host = next(ip for ip in ips if (":" in ip) == (name.version == 6))
-                udp = ("-u",) if name.port.protocol == "UDP" else ()
-                argv = ("nc", "-nvz", *udp, "-w", "1", host, str(name.port.number))
-                return self._engine.command_line(source, argv)
-        return "kubectl get networkpolicies --all-namespaces"
+def conclude(engine: Engine, result: CaseResult, absent: str = "", *, source: str = "") -> None:
+    """Leave every step as evidence, and end the check by the whole.
+
+    `source` says in words who looked, `absent` why no policy has any effect. Raises
+    ConformanceFailure or ControlFailed.
+    """
+    __tracebackhide__ = True
+    verdict = judge_case(result, {key: pod.node for key, pod in result.pods.items()})
+    if absent:
+        verdict = Verdict(outcome=Outcome.FAIL, sentence=absent, source=_SOURCE)
+    source = source or f"{len(result.pods)} pods of a truth table"
+    command_line = _by_hand(engine, result)
+    tables = case_tables(result)
+    for table in tables:
+        engine.recorder.attempt(
+            Attempt(
+                role="probe",
+                source=source,
+                command_line=command_line,
+                started=result.started,
+                execution=Completed(
+                    argv=_DRY,
+                    exit_code=0,
+                    stdout="",
+                    stderr="",
+                    duration_s=table.duration_s,
+                ),
+                observation=table,
+                verdict=verdict,
+            )
+        )
+    if verdict.outcome is Outcome.PASS:
+        return
+    probes = sum(step.probes for step in result.steps)
+    message = engine.message(
+        f"from: {source}",
+        one_line(verdict.sentence, 4000),
+        f"{probes} probes in {result.duration_s:.1f} s",
+        source=verdict.source,
+        why=f"the table: {result.problem}" if result.problem else "",
+        command_line=command_line,
+    )
+    message = "\n".join(filter(None, (message, difference_text(tables))))
+    if verdict.outcome is Outcome.FAIL:
+        engine.fail(message)
+    raise ControlFailed(message)
+
+
+def _by_hand(engine: Engine, result: CaseResult) -> str:
+    """The command that repeats the first wrong cell, else the first cell."""
+    cells = [(name, cell) for step in result.steps for name, cell in step.cells.items()]
+    wrong = [name for name, cell in cells if cell.wrong]
+    for name in (*wrong, *(name for name, _ in cells)):
+        source, target = result.pods.get(name.source), result.pods.get(name.destination)
+        if source is not None and target is not None:
+            ips = target.ips or (target.ip,)
+            host = next(ip for ip in ips if (":" in ip) == (name.version == 6))
+            udp = ("-u",) if name.port.protocol == "UDP" else ()
+            argv = ("nc", "-nvz", *udp, "-w", "1", host, str(name.port.number))
+            return engine.command_line(source, argv)
+    return "kubectl get networkpolicies --all-namespaces"
 
 
 def unlike_expected(result: CaseResult, expected: Mapping[str, Way]) -> list[str]:

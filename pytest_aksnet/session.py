@@ -5,7 +5,7 @@ processes of the run have together is `shared`.
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class AksnetSession:
         self.no_load_balancer = ""
         self.transfers: dict[tuple[str, str], Transfer] = {}
         self.policy_queue: tuple[PolicyCase, ...] = ()
+        self.background: list[Callable[[], None]] = []
         self._opening: Opening | None = None
         self._cluster: Cluster | None = None
         self._scope: RunScope | None = None
@@ -270,6 +271,11 @@ class AksnetSession:
     def retries_elsewhere(self) -> Retries:
         """What this process has had to repeat outside of checks."""
         return self.retries() - self._retries_of_checks
+
+    def settle(self) -> None:
+        """End what runs in the background, before what the run created is removed."""
+        while self.background:
+            self.background.pop()()
 
     def close(self) -> None:
         """Close what is open. What was created is left to the end of the run."""

@@ -145,6 +145,15 @@ def test_forbid_takes_away(pytester: pytest.Pytester) -> None:
         (["--aksnet-keep=sometimes"], "choose one of never, failed, always"),
         (["--aksnet-second-run=queue"], "choose one of wait, refuse, share"),
         (["--aksnet-lease-namespace=Default"], "--aksnet-lease-namespace='Default': no name of"),
+        (["--aksnet-policy-sets=0"], "--aksnet-policy-sets=0: give a whole number"),
+        (
+            ["--aksnet-policy-cells=some"],
+            "--aksnet-policy-cells=some: unknown value; choose one of all, sample",
+        ),
+        (
+            ["--aksnet-policy-cases=mine"],
+            "--aksnet-policy-cases=mine: unknown value; choose one of all, default, netpol",
+        ),
         (["--aksnet-max-nodes=0"], "--aksnet-max-nodes=0: give a whole number"),
         (["--aksnet-max-nodes=two"], "--aksnet-max-nodes=two: give a whole number"),
         (["--aksnet-image="], "--aksnet-image is empty"),

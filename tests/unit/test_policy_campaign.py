@@ -1,6 +1,6 @@
 """A campaign: which set does which case, what is done again, what cannot start, and one finding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -145,8 +145,8 @@ class Cluster:
     def campaign(self, queue: Sequence[PolicyCase], sets: int = 2) -> PolicyCampaign:
         return PolicyCampaign(queue, sets=sets, start=self.start, runner=self.runner)
 
-    def runner(self) -> TableRunner:
-        return TableRunner(self.network, EngineRules(engine="test"), pacing=PACING)
+    def runner(self, ending: Callable[[], bool]) -> TableRunner:
+        return TableRunner(self.network, EngineRules(engine="test"), pacing=PACING, ending=ending)
 
 
 def marks(result: CaseResult) -> list[Mark]:

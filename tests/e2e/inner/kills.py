@@ -13,6 +13,7 @@ from pytest_aksnet.factories import (
     ServiceFactory,
 )
 from pytest_aksnet.model.peers import NodeRef
+from pytest_aksnet.policy_tables import PolicyTables
 
 DENY = {"podSelector": {}, "policyTypes": ["Ingress"]}
 
@@ -56,3 +57,10 @@ def test_theirs(
 def test_bandwidth(iperf: IperfFactory) -> None:
     """Whoever has an iperf3 server measures alone on this cluster."""
     assert iperf().pod.ip
+
+
+@pytest.mark.aksnet(id="kills.tables", feature="network-policy", severity="major")
+@pytest.mark.parametrize("case", ["generated-196", "generated-198", "netpol-01", "netpol-02"])
+def test_tables(policy_table: PolicyTables, case: str) -> None:
+    """Truth tables whose pods and namespaces come and go."""
+    policy_table.assert_case(case)
