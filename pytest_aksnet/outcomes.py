@@ -21,8 +21,9 @@ from pytest_aksnet.model.errors import (
 )
 from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries
 from pytest_aksnet.phase_report import clean_report, cleaned_properties
-from pytest_aksnet.report.evidence import Evidence, EvidenceRecorder
+from pytest_aksnet.report.evidence import TABLES_FILE, Evidence, EvidenceRecorder
 from pytest_aksnet.report.redaction import clean, one_line
+from pytest_aksnet.report.table_html import tables_html
 
 _MAX_REASON = 600
 _MAX_MESSAGE = 20_000
@@ -78,6 +79,8 @@ class CheckState:
         if report.failed and excinfo is not None and isinstance(error, AksnetError):
             _show_message(item, report, excinfo, self._remedy())
         clean_report(report)
+        if report.failed and report.when != "teardown":
+            self._show_tables(report)
         properties = self._properties()
         kept = [(name, value) for name, value in item.user_properties if name not in properties]
         item.user_properties[:] = [*cleaned_properties(kept), *properties.items()]
@@ -147,7 +150,23 @@ class CheckState:
     def _properties(self) -> dict[str, str]:
         if self.meta is None:
             return {}
-        return _properties(self._record(self.meta, self._recorder.summary()), self._target)
+        evidence = self._recorder.summary()
+        properties = _properties(self._record(self.meta, evidence), self._target)
+        if evidence.tables and evidence.path:
+            properties["aksnet_tables"] = f"{evidence.path}/{TABLES_FILE}"
+        return properties
+
+    def _show_tables(self, report: pytest.TestReport) -> None:
+        """Give truth tables to pytest-html, whose page shows them in the row of the check."""
+        if tables := self._recorder.summary().tables:
+            extra = {
+                "name": "tables",
+                "format_type": "html",
+                "content": tables_html(tables),
+                "mime_type": None,
+                "extension": "html",
+            }
+            vars(report)["extras"] = [*getattr(report, "extras", []), extra]
 
 
 def show_crash(report: pytest.TestReport, record: CheckRecord, target: str) -> pytest.TestReport:

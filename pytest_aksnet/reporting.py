@@ -11,10 +11,11 @@ from pytest_aksnet.model.errors import AksnetError
 from pytest_aksnet.model.record import Retries
 from pytest_aksnet.options import Settings
 from pytest_aksnet.report.baseline import load_baseline
-from pytest_aksnet.report.html import HTML_FILE, STYLE_FILE, HtmlReport
+from pytest_aksnet.report.html import HTML_FILE, STYLE_FILES, HtmlReport
 from pytest_aksnet.report.results import Results, retries_from_json
 from pytest_aksnet.report.run import RunReport
 from pytest_aksnet.report.serialisation import to_json
+from pytest_aksnet.report.table_summary import summary_lines
 
 JUNIT_FILE = "junit.xml"
 _HTML_OF_OURS = "aksnet-html"
@@ -50,7 +51,7 @@ def start_report(config: pytest.Config, settings: Settings, run_id: str) -> RunR
         if not config.option.htmlpath:
             config.option.htmlpath = str(settings.report_dir / HTML_FILE)
             config.option.self_contained_html = True
-        config.option.css = [*config.option.css, str(STYLE_FILE)]
+        config.option.css = [*config.option.css, *map(str, STYLE_FILES)]
         html = HtmlReport(report, lambda: _finished(report))
         config.pluginmanager.register(html, _HTML_OF_OURS)
     return report
@@ -112,7 +113,7 @@ def show_inconclusive(
 
 
 def show_files(terminal: pytest.TerminalReporter, report: RunReport) -> None:
-    """What got worse, and where the report lies."""
+    """What got worse, what came of truth tables, and where the report lies."""
     results = report.results
     if results is None:
         return
@@ -124,6 +125,11 @@ def show_files(terminal: pytest.TerminalReporter, report: RunReport) -> None:
                 f"{entry.check}: {entry.before.value} before, {entry.now.value} now"
                 f" - {entry.reason}"
             )
+    tables = results.policy_tables
+    if tables is not None:
+        terminal.section(f"truth tables of NetworkPolicies, engine {', '.join(tables.engines)}")
+        for line in summary_lines(tables):
+            terminal.write_line(line)
     where = os.path.relpath(report.report_dir, terminal.config.invocation_params.dir)
     label = f" of the embedded lab ({report.lab})" if report.lab else ""
     terminal.write_line(f"aksnet: report{label} of run {report.run_id} in {where}/")

@@ -13,8 +13,23 @@ _ROWS = {
     row.engine: row
     for row in (
         EngineRules(engine="none", enforces=False, document=_USE),
-        EngineRules(engine="calico", own_node_open=False, document=_FELIX),
-        EngineRules(engine="azure", node_ingress_judged=False, ipv6=False, document=_MIGRATE),
+        EngineRules(
+            engine="calico",
+            own_node_open=False,
+            document=_FELIX,
+            ends_connections=False,
+            connections_document="projectcalico/calico issue 6399: policies do not change "
+            "established connections",
+        ),
+        EngineRules(
+            engine="azure",
+            node_ingress_judged=False,
+            ipv6=False,
+            document=_MIGRATE,
+            ends_connections=False,
+            connections_document="Azure/azure-container-networking, npm: chain AZURE-NPM is asked "
+            "about new connections (ctstate NEW)",
+        ),
         EngineRules(
             engine="cilium",
             ip_blocks_match_cluster=False,
@@ -22,6 +37,9 @@ _ROWS = {
             sctp=False,
             one_number_per_port_name=True,
             document=_MIGRATE,
+            ends_connections=True,
+            connections_document="cilium/cilium, bpf/bpf_lxc.c: a policy is looked up for every "
+            "packet that is no reply",
         ),
     )
 }
@@ -30,6 +48,11 @@ _ROWS = {
 def engine_rules(engine: str | None) -> EngineRules:
     """The row of an engine; the API text for one that is unknown."""
     return _ROWS.get(engine or "", API_TEXT)
+
+
+def is_documented(engine: str) -> bool:
+    """Whether there is a row of this engine's own, and not only the API text."""
+    return engine in _ROWS
 
 
 def judge_engine_present(engine: str, *, source: str) -> Verdict:

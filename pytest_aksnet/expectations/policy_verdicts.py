@@ -6,11 +6,12 @@ warn.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_aksnet.expectations.policy_engines import API_TEXT
-from pytest_aksnet.expectations.policy_patterns import WrongCell, patterns
+from pytest_aksnet.expectations.policy_patterns import WrongCell, closing_pod, patterns
 from pytest_aksnet.model.observation import PolicyTable
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy_table import CaseResult, CellName, CellResult, Mark, StepResult
@@ -88,7 +89,9 @@ def policy_table(step: StepResult, result: CaseResult) -> PolicyTable:
         for source in step.pods
     ]
     spoken = _Names(result.pods)
-    wrong = [spoken.sentence(found.name, found.cell) for found in _wrong(step)]
+    failed = list(_wrong(step))
+    wrong = [spoken.sentence(found.name, found.cell) for found in failed]
+    closing = (result.pods.get(closing_pod(found.name, found.cell)) for found in failed)
     open_answers = [
         spoken.sentence(name, cell)
         for name, cell in step.cells.items()
@@ -116,6 +119,7 @@ def policy_table(step: StepResult, result: CaseResult) -> PolicyTable:
         wrong=len(wrong),
         unseen=sum(_is_open(cell) for cell in step.cells.values()),
         wrong_cells=tuple(wrong[:_MOST_KEPT]),
+        wrong_at=Counter(sorted(pod.node for pod in closing if pod is not None)),
         open_answers=tuple(open_answers[:_MOST_KEPT]),
         problem=step.problem or _first_detail(step),
         converged_s=None if step.converged_s is None else round(step.converged_s, 3),

@@ -269,8 +269,9 @@ class PolicyTable:
     that deviates is in `open_answers` alone.
 
     `wrong_cells` and `open_answers` are sentences such as "x/a to y/b at TCP 8080: should be closed
-    and is open: WHY", the first of them only. `late` is how long cells were wrong at first
-    (seconds). `departures` counts the cells where the engine's documents, and not the API text,
+    and is open: WHY", the first of them only. `wrong_at` counts wrong cells by the node of the pod
+    whose policies should have closed them. `late` is how long cells were wrong at first (seconds).
+    `departures` counts the cells where the engine's documents, and not the API text,
     gave the expectation, by a sentence with its source. `places` has the real names, addresses and
     nodes of the pods. `policies` are objects as the API server had them, without what it keeps for
     itself.
@@ -292,6 +293,7 @@ class PolicyTable:
     wrong: int
     unseen: int
     wrong_cells: tuple[str, ...]
+    wrong_at: Mapping[str, int]
     open_answers: tuple[str, ...]
     problem: str
     converged_s: float | None

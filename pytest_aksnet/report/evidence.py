@@ -1,7 +1,8 @@
 """Keeps what lets a third person agree: one folder per check, each attempt on disk when it ends.
 
 `attempts.jsonl` has one fsynced line per attempt; `evidence.txt` tells the same to people and is
-written when the check ends. Secrets are taken out here, before anything reaches the disk.
+written when the check ends, as is `tables.html` where there are truth tables. Secrets are taken out
+here, before anything reaches the disk.
 """
 
 import hashlib
@@ -13,14 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_aksnet.model.execution import Completed, Execution
+from pytest_aksnet.model.observation import PolicyTable
 from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.verdict import Verdict
 from pytest_aksnet.report.redaction import clean, one_line
 from pytest_aksnet.report.serialisation import tagged, timestamp, to_json
+from pytest_aksnet.report.table_html import tables_page
+from pytest_aksnet.report.table_text import table_lines
 
 EVIDENCE_DIR = "evidence"
 ATTEMPTS_FILE = "attempts.jsonl"
 TEXT_FILE = "evidence.txt"
+TABLES_FILE = "tables.html"
 _MAX_NAME = 120
 
 
@@ -34,6 +39,7 @@ class Evidence:
     warnings: tuple[str, ...]
     sentences: tuple[str, ...]
     path: str
+    tables: tuple[PolicyTable, ...] = ()
 
 
 class EvidenceRecorder:
@@ -56,6 +62,7 @@ class EvidenceRecorder:
         self._observations: dict[tuple[str, str, str], dict[str, object]] = {}
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
         self._diagnoses: dict[str, None] = {}
+        self._tables: list[PolicyTable] = []
 
     def begin(self, name: str) -> None:
         """From now on, attempts belong to the check of this name (its id and parameters)."""
@@ -66,10 +73,12 @@ class EvidenceRecorder:
         """Keep one attempt; it is on disk when this returns."""
         self._count += 1
         key = (attempt.role, attempt.source, attempt.command_line)
-        if attempt.observation is not None:
-            seen = tagged(attempt.observation)
-            if isinstance(seen, dict):
-                self._observations[key] = {"role": attempt.role, "source": attempt.source, **seen}
+        if isinstance(attempt.observation, PolicyTable):
+            self._tables.append(attempt.observation)
+            key = (attempt.role, attempt.source, f"table {len(self._tables)}")
+        seen = attempt.observation and tagged(attempt.observation)
+        if isinstance(seen, dict):
+            self._observations[key] = {"role": attempt.role, "source": attempt.source, **seen}
         if attempt.verdict is not None:
             self._verdicts[key] = attempt.verdict
         line = {
@@ -79,7 +88,7 @@ class EvidenceRecorder:
             "command_line": clean(attempt.command_line),
             "started": timestamp(attempt.started),
             "execution": tagged(attempt.execution),
-            "observation": attempt.observation and tagged(attempt.observation),
+            "observation": seen,
             "verdict": attempt.verdict and to_json(attempt.verdict),
         }
         self._text.append(_as_text(self._count, attempt))
@@ -120,6 +129,7 @@ class EvidenceRecorder:
                 if role == "probe"
             ),
             path=path,
+            tables=tuple(self._tables),
         )
 
     def finish(self, header: Mapping[str, str] | None = None) -> Evidence:
@@ -129,6 +139,10 @@ class EvidenceRecorder:
             os.close(self._file_descriptor)
             title = "".join(f"{key}: {one_line(value)}\n" for key, value in (header or {}).items())
             _write_synced(self._folder / TEXT_FILE, "\n".join([title, *self._text]))
+            if self._tables:
+                # Not synced: it is made of what is on disk already.
+                page = tables_page(self._tables, self._name)
+                (self._folder / TABLES_FILE).write_text(page, encoding="utf-8", errors="replace")
         self._folder = None
         self._file_descriptor = -1
         self._reset()
@@ -204,7 +218,9 @@ def _as_text(number: int, attempt: Attempt) -> str:
         f"   $ {clean(attempt.command_line)}",
         *_execution_lines(attempt.execution),
     ]
-    if attempt.observation is not None:
+    if isinstance(attempt.observation, PolicyTable):
+        lines += ["   seen:", *(f"   | {line}" for line in table_lines(attempt.observation))]
+    elif attempt.observation is not None:
         lines.append(f"   seen: {json.dumps(tagged(attempt.observation), ensure_ascii=False)}")
     if attempt.verdict is not None:
         sentence = one_line(attempt.verdict.sentence)

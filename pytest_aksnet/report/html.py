@@ -18,9 +18,10 @@ import pytest
 from pytest_aksnet.report.evidence import TEXT_FILE
 from pytest_aksnet.report.results import Results
 from pytest_aksnet.report.run import RunReport
+from pytest_aksnet.report.table_html import STYLE_FILE as TABLES_STYLE_FILE
 
 HTML_FILE = "report.html"
-STYLE_FILE = Path(__file__).with_name("style.css")
+STYLE_FILES = (Path(__file__).with_name("style.css"), TABLES_STYLE_FILE)
 _SLOT = "rerun"
 _SEVERITIES = ("critical", "major", "minor", "info")
 _HEADER = (
@@ -101,11 +102,9 @@ class HtmlReport:
         severity = known.get("severity", "")
         rank = _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
         evidence = known.get("evidence", "")
-        link = (
-            f'<a class="col-links__extra" href="{quote(f"{evidence}/{TEXT_FILE}")}">evidence</a>'
-            if evidence
-            else ""
-        )
+        link = _link(f"{evidence}/{TEXT_FILE}", "evidence") if evidence else ""
+        if known.get("tables"):
+            link += f" {_link(known['tables'], 'tables')}"
         nodeid = _line(report.nodeid)
         cells[:] = [
             f'<td class="col-outcome">{shown}</td>',
@@ -173,6 +172,10 @@ def _count(outcome: Mapping[str, object]) -> int:
 
 def _text_of(cell: str) -> str:
     return cell.partition(">")[2].rpartition("<")[0]
+
+
+def _link(path: str, words: str) -> str:
+    return f'<a class="col-links__extra" href="{quote(path)}">{words}</a>'
 
 
 def _asides(known: Mapping[str, str]) -> str:

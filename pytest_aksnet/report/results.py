@@ -16,6 +16,7 @@ from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Severity
 from pytest_aksnet.report.baseline import Worse
 from pytest_aksnet.report.serialisation import to_json
+from pytest_aksnet.report.table_summary import TableSummary
 
 RESULTS_FILE = "results.json"
 LINES_FILE = "results.jsonl"
@@ -99,13 +100,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The whole of results.json."""
+    """The whole of results.json. `policy_tables` sums up truth tables, where there were any."""
 
     schema: Literal["pytest-aksnet/results/1"]
     run: RunInfo
     cluster: ClusterInfo
     profile: Mapping[str, ProfileFact]
     summary: Summary
+    policy_tables: TableSummary | None
     checks: tuple[CheckRecord, ...]
 
 

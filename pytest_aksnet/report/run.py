@@ -16,6 +16,7 @@ from pytest_aksnet.report.results import (
     write_results,
 )
 from pytest_aksnet.report.serialisation import timestamp
+from pytest_aksnet.report.table_summary import summarise_tables
 
 TOOL = "pytest-aksnet"
 
@@ -95,6 +96,7 @@ class RunReport:
             cluster=self.cluster,
             profile=self.profile,
             summary=summarise(records, worse, self._retries_elsewhere),
+            policy_tables=summarise_tables(records),
             checks=records,
         )
         write_results(self.report_dir, self.results)
