@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from pytest_aksnet.lab.kernel.syscalls import in_netns
-from tests.lab.network_bench import Bench, Inside, main
+from tests.lab.network_bench import POD_PORTS, Bench, Inside, main
 
 PORTS = (80, 81)
 PATIENCE_S = 3.0
@@ -162,17 +162,26 @@ class PolicyInside(Inside):
 
 
 class PolicyBench(Bench):
-    """A bench for truth tables. `pods` are node numbers, one for each of pods p0, p1, ..."""
+    """A bench for truth tables. `pods` are node numbers, one for each of pods p0, p1, ...
+
+    All pods serve `ports`.
+    """
 
     program = f"from {__name__} import serve; serve()"
 
     def __init__(
-        self, mode: str, engine: str, pods: Sequence[int], *, settings: Sequence[str] = ()
+        self,
+        mode: str,
+        engine: str,
+        pods: Sequence[int],
+        *,
+        ports: Sequence[int] = POD_PORTS,
+        settings: Sequence[str] = (),
     ) -> None:
         super().__init__(mode, engine, settings=settings)
         self.node_of = {f"p{number}": self.nodes[node] for number, node in enumerate(pods)}
         for name, number in zip(self.node_of, pods, strict=True):
-            self.add_pod(name, number)
+            self.add_pod(name, number, ports=ports)
 
     def wrong(self, looks: Sequence[Look], expected: Sequence[bool]) -> list[int]:
         """The indexes of looks that came out otherwise than expected."""

@@ -10,16 +10,16 @@ from pytest_aksnet.expectations.policy_engines import engine_rules
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
 from pytest_aksnet.lab.faults.naming import UnfitFault, find_fault
 from pytest_aksnet.lab.layout import default_spec
-from pytest_aksnet.model.policy import Cell, Decision, Pod, World
+from pytest_aksnet.model.policy import Pod, World
 from tests import random_policies
 from tests.lab import policy_tables
 from tests.lab.policy_bench import PolicyBench
+from tests.policy_misreads import MISREAD, on_node
 from tests.random_policies import PORTS, Json
 
 PODS = (0, 0, 1, 1, 2)
 QUICK, MANY = 8, 300
 LONG, SHORT = 600, 0.2  # seconds: surely not over yet, and soon over
-_UNHEARD_OF = 1  # a port that nobody looks at
 
 
 @pytest.fixture(scope="module")
@@ -29,79 +29,6 @@ def bench() -> Iterator[PolicyBench]:
     made.close()
 
 
-def _rules(spec: Json, change: Callable[[Json, str], Json]) -> Json:
-    """The spec with each rule changed; `change` gets the name of its peers too."""
-    sides = {"ingress": "from", "egress": "to"}
-    changed = {
-        way: [change(rule, sides[way]) for rule in spec[way]] for way in sides if way in spec
-    }
-    return {**spec, **changed}
-
-
-def _peers(spec: Json, change: Callable[[Json], Json]) -> Json:
-    def rule(one: Json, peers: str) -> Json:
-        return {**one, peers: [change(peer) for peer in one[peers]]} if peers in one else one
-
-    return _rules(spec, rule)
-
-
-def _without_except(spec: Json) -> Json:
-    def peer(one: Json) -> Json:
-        return {"ipBlock": {"cidr": one["ipBlock"]["cidr"]}} if "ipBlock" in one else one
-
-    return _peers(spec, peer)
-
-
-def _any_namespace(spec: Json) -> Json:
-    def peer(one: Json) -> Json:
-        return {**one, "namespaceSelector": {}} if "namespaceSelector" in one else one
-
-    return _peers(spec, peer)
-
-
-def _shorter(spec: Json) -> Json:
-    def port(one: Json) -> Json:
-        if "endPort" not in one:
-            return one
-        last = one["endPort"] - 1
-        return {**one, "endPort": last} if last >= one["port"] else {"port": _UNHEARD_OF}
-
-    def rule(one: Json, _: str) -> Json:
-        return {**one, "ports": [port(each) for each in one["ports"]]} if "ports" in one else one
-
-    return _rules(spec, rule)
-
-
-def _ingress_alone(spec: Json) -> Json:
-    types = spec.get("policyTypes") or ["Ingress"]
-    if "Ingress" in types:
-        return {**spec, "policyTypes": ["Ingress"], "egress": []}
-    return {"podSelector": {"matchLabels": {"app": "nobody"}}}
-
-
-MISREAD: dict[str, Callable[[Json], Json]] = {
-    "policy-except-ignored": _without_except,
-    "policy-namespace-selector-any": _any_namespace,
-    "policy-end-port-off-by-one": _shorter,
-    "policy-egress-not-enforced": _ingress_alone,
-}
-
-
-def _on_node(node: str, there: PolicyOracle, elsewhere: PolicyOracle) -> policy_tables.Judge:
-    """What holds where one node's pods are judged by another oracle than all others."""
-
-    def side(end: object) -> PolicyOracle:
-        return there if isinstance(end, Pod) and end.node == node else elsewhere
-
-    def judge(cell: Cell) -> Decision:
-        return Decision(
-            egress=side(cell.source).decide(cell).egress,
-            ingress=side(cell.destination).decide(cell).ingress,
-        )
-
-    return judge
-
-
 def _check_misread(bench: PolicyBench, fault: str, examples: int, *, random: bool) -> None:
     rules = engine_rules(bench.spec.engine)
     node = bench.nodes[0]
@@ -109,7 +36,7 @@ def _check_misread(bench: PolicyBench, fault: str, examples: int, *, random: boo
     def hits(world: Any, policies: Any) -> None:
         misread = [{**one, "spec": MISREAD[fault](one["spec"])} for one in policies]
         policy_tables.enforce(bench, policies, world)
-        judge = _on_node(
+        judge = on_node(
             node, PolicyOracle(misread, world, rules), PolicyOracle(policies, world, rules)
         )
         cells = policy_tables.cells(bench, world, PORTS)
@@ -168,7 +95,7 @@ def _differs(
 ) -> list[str]:
     """Where packets are not as if these policies held for the first node's pods and the others."""
     rules = engine_rules(bench.spec.engine)
-    judge = _on_node(
+    judge = on_node(
         bench.nodes[0], PolicyOracle(there, world, rules), PolicyOracle(elsewhere, world, rules)
     )
     return policy_tables.disagreements(bench, policy_tables.cells(bench, world, PORTS), judge)

@@ -24,7 +24,7 @@ from pytest_aksnet.model.policy_table import DropPolicy, Layout, PolicyCase, Put
 
 
 def standard_layout() -> Layout:
-    """The layout of every case: pods a, b, c in namespaces x, y, z, at two ports and three protocols.
+    """The layout of every case: pods a, b, c in namespaces x, y, z, two ports, three protocols.
 
     Label ns of a namespace and label pod of a pod have their names; ports are serve-8080-tcp, ...
     """
