@@ -9,10 +9,11 @@ API: the live table is passed in.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_aksnet.expectations.policy_cells import Asked, sample, seen_cells
 from pytest_aksnet.expectations.policy_departures import departures
+from pytest_aksnet.expectations.policy_engines import API_TEXT
 from pytest_aksnet.expectations.policy_world import PolicyState, expected_table
 from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.peers import PodRef
@@ -78,6 +79,11 @@ class LiveTable(Protocol):
     @property
     def places(self) -> Places:
         """Where they are now."""
+        ...
+
+    @property
+    def policies(self) -> Sequence[Mapping[str, Any]]:
+        """The policies that are there, as the API server gave them back."""
         ...
 
     def apply(self, actions: Sequence[Action]) -> None:
@@ -215,7 +221,7 @@ class TableRunner:
             started=started,
             duration_s=self._clock() - began,
             engine=self.rules.engine,
-            document=self.rules.document,
+            document=_documents(self.rules, steps),
             problem=problem,
             pods=pods,
         )
@@ -262,7 +268,7 @@ class TableRunner:
             pods=tuple(dict.fromkeys(name.source for name in asked)),
             ports=ports,
             cells=cells,
-            policies=state.bound(table.places),
+            policies=tuple(table.policies),
             converged_s=canary.converged_s,
             duration_s=0.0,
             probes=canary.tries + count,
@@ -493,6 +499,12 @@ class _Canary:
     converged_s: float | None = None
     stuck: frozenset[CellName] = frozenset()
     lost: bool = False
+
+
+def _documents(rules: EngineRules, steps: Sequence[StepResult]) -> str:
+    """Where the expectations are written: the engine's documents count where they made some."""
+    departs = any(step.departures for step in steps)
+    return f"{API_TEXT.document}; {rules.document}" if departs else API_TEXT.document
 
 
 def _flips(before: Expected, after: Expected) -> list[CellName]:

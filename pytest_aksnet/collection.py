@@ -48,7 +48,7 @@ def read_markers(items: Iterable[pytest.Item]) -> None:
     Raises pytest.UsageError that names every test whose marker or docstring is wrong.
     """
     problems: dict[str, None] = {}
-    owners: dict[str, str] = {}
+    owners: dict[str, tuple[object, str]] = {}
     for item in items:
         marker = item.get_closest_marker(MARKER)
         if marker is None:
@@ -56,8 +56,12 @@ def read_markers(items: Iterable[pytest.Item]) -> None:
         owner = item.nodeid.partition("[")[0]
         found = list(_problems(item, marker))
         check_id = marker.kwargs.get("id")
-        if isinstance(check_id, str) and owners.setdefault(check_id, owner) != owner:
-            found.append(f"the id {check_id!r} is already that of {owners[check_id]}")
+        # Tests of one function are one check, whatever they are collected from.
+        function = getattr(item, "function", owner)
+        if isinstance(check_id, str):
+            first, where = owners.setdefault(check_id, (function, owner))
+            if first is not function:
+                found.append(f"the id {check_id!r} is already that of {where}")
         problems.update((f"{owner}: {problem}", None) for problem in found)
         if not found:
             said = docstring_of(getattr(item, "obj", None))

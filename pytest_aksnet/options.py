@@ -40,7 +40,8 @@ class Settings:
     every pod. `report_dir` is where a run leaves its report, None where this run leaves none.
     `resource_id` names the cluster in Azure, None where it is found from the nodes; `lab_arm` says
     that the lab's Azure is asked. `policy_cells`, `policy_sets` and `policy_cases` are what policy
-    truth tables look at, with how many sets of pods, and for which cases.
+    truth tables look at, with how many sets of pods, and for which cases. `policies` is where the
+    user's own policies are; `policy_pods` name running pods whose policies are proved as they are.
     """
 
     kubeconfig: str | None
@@ -68,6 +69,8 @@ class Settings:
     policy_cells: str = POLICY_CELLS[0]
     policy_sets: int = DEFAULT_POLICY_SETS
     policy_cases: str = POLICY_CASES[0]
+    policies: Path | None = None
+    policy_pods: tuple[str, ...] = ()
     cloud: str = CLOUDS[0]
     lab_arm: bool = False
 
@@ -143,6 +146,13 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
         "cases of policy truth tables that are run: all (default), default (the 112 that cyclonus "
         "runs by default), netpol (those of Kubernetes' own suite)",
     ),
+    (
+        "policies",
+        "DIR",
+        "string",
+        "prove the NetworkPolicies of the manifests in this directory: a check for each, on pods "
+        "and in namespaces of the run; without paths, those checks alone",
+    ),
     ("keep", "WHEN", "string", "keep what a check created: never (default), failed, always"),
     (
         "second-run",
@@ -181,6 +191,13 @@ _LISTS: tuple[tuple[str, str, str | None, str], ...] = (
         "KEY=VALUE",
         "linelist",
         "overrule a detected fact of the network profile (repeatable)",
+    ),
+    (
+        "policy-pods",
+        "NAMESPACE/POD",
+        "args",
+        "prove the NetworkPolicies that hold between these running pods, read-only: "
+        "NAMESPACE/POD, NAMESPACE/deployment/NAME or NAMESPACE/KEY=VALUE (repeatable)",
     ),
     (
         "allow",
@@ -295,6 +312,8 @@ def read_settings(config: pytest.Config) -> Settings:
         policy_cells=_choice(config, "policy-cells", POLICY_CELLS, POLICY_CELLS[0]),
         policy_sets=_positive(config, "policy-sets") or DEFAULT_POLICY_SETS,
         policy_cases=_choice(config, "policy-cases", POLICY_CASES, POLICY_CASES[0]),
+        policies=_path(config, "policies"),
+        policy_pods=_policy_pods(config),
         cloud=_choice(config, "cloud", CLOUDS, CLOUDS[0]),
         lab_arm=lab_arm,
     )
@@ -375,6 +394,15 @@ def _tolerations(config: pytest.Config) -> tuple[Mapping[str, str], ...]:
     from pytest_aksnet.spelling import toleration
 
     return tuple(map(toleration, taints))
+
+
+def _policy_pods(config: pytest.Config) -> tuple[str, ...]:
+    named = _list(config, "policy-pods")
+    if not named:
+        return ()
+    from pytest_aksnet.spelling import checked_pod_choice
+
+    return tuple(map(checked_pod_choice, dict.fromkeys(named)))
 
 
 def _positive(config: pytest.Config, name: str) -> int | None:

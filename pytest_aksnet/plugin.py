@@ -24,6 +24,7 @@ from pytest_aksnet.run_state import (
     RUN_KEY,
     begin_results,
     begin_run,
+    changes_cluster,
     handed_over,
     is_ours,
     is_worker,
@@ -126,7 +127,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     settings: Settings = session.config.stash[SETTINGS_KEY]
     if not settings.plan:
         if not session.config.pluginmanager.hasplugin("dsession"):
-            if any(needs_cluster(item) for item in session.items):
+            if any(needs_cluster(one) and changes_cluster(one.nodeid) for one in session.items):
                 begin_run(session.config)
             begin_results(session.config)
         return None

@@ -71,6 +71,7 @@ class PolicyCampaign:
         self._start_error: AksnetError | None = None
         self._stopped = False
         self._absent = ""
+        self._settled = False  # whether it is known that policies have an effect, or have none
         self._absent_told = False
 
     def result(self, case: PolicyCase) -> CaseResult:
@@ -165,10 +166,10 @@ class PolicyCampaign:
         future = self._futures[case.id]
         try:
             result = crew.skipped(case, self._absent) if self._absent else crew.run(case)
-            if not self._absent and _nothing_closed(result):
+            if not self._settled and _nothing_closed(result):
                 absent = crew.absent()
                 with self._lock:
-                    self._absent = absent
+                    self._absent, self._settled = absent, True
         except AksnetError as error:
             future.set_exception(error)
         except BaseException as error:

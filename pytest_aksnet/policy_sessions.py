@@ -3,7 +3,7 @@
 Glue between session, live sets and campaign; judges nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
@@ -14,6 +14,7 @@ from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest
 from pytest_aksnet.expectations.policy_cases import all_cases
 from pytest_aksnet.expectations.policy_engines import engine_rules
 from pytest_aksnet.expectations.policy_world import bind_policy
+from pytest_aksnet.model.peers import NodeRef
 from pytest_aksnet.model.policy import Node
 from pytest_aksnet.model.policy_table import Layout, PolicyCase, TablePod
 from pytest_aksnet.policy_campaign import PolicyCampaign
@@ -52,18 +53,10 @@ def campaign_of(session: AksnetSession) -> PolicyCampaign:
         )
 
         def request(pod: TablePod, namespace: str, index: int) -> ProbePodRequest:
-            node = session.nodes[index % len(session.nodes)]
+            node = node_of(session.nodes, layout, index, number)
             return session.pods.table_pod(pod, node, namespace, numbers)
 
-        made = PolicySet(
-            session.cluster,
-            session.scope,
-            layout,
-            request=request,
-            bind=bind_policy,
-            # Each set begins one node further, so that the same pod is on another node in each.
-            first=number * (len(layout.pods) + 1),
-        )
+        made = PolicySet(session.cluster, session.scope, layout, request=request, bind=bind_policy)
         made.start()
         return made
 
@@ -72,6 +65,17 @@ def campaign_of(session: AksnetSession) -> PolicyCampaign:
     )
     session.background.append(campaign.stop)
     return campaign
+
+
+def node_of(nodes: Sequence[NodeRef], layout: Layout, index: int, number: int) -> NodeRef:
+    """The node of a pod by its index in the set of that number.
+
+    Nodes come in turn, and each turn, as each set, begins one node further: else pods of one name
+    would be on one node in all namespaces. Where there are enough, each set has its own nodes.
+    """
+    size = len(layout.pods)
+    first = number * size if len(nodes) > size else number
+    return nodes[(first + index + index // len(nodes)) % len(nodes)]
 
 
 def uses_tables(item: pytest.Item) -> bool:

@@ -14,6 +14,7 @@ from pytest_aksnet.expectations.policy_cases import all_cases
 from pytest_aksnet.expectations.policy_cases.layout import LAYOUT
 from pytest_aksnet.expectations.policy_verdicts import case_tables, judge_case
 from pytest_aksnet.lifetime import TestScope
+from pytest_aksnet.model.command_line import shell_line
 from pytest_aksnet.model.errors import (
     ConformanceFailure,
     ControlFailed,
@@ -37,7 +38,7 @@ from pytest_aksnet.report.table_text import difference_text
 
 Way = Literal["open", "closed"]
 _SOURCE = "Kubernetes docs: network-policies"
-_DRY = ("kubectl", "apply", "--filename=-")
+_LIST = ("kubectl", "get", "networkpolicies", "--all-namespaces")
 _MOST_UNLIKE = 5
 _NUMBERS = itertools.count(1)
 
@@ -73,10 +74,10 @@ class PolicyTables:
         and z (label ns), each with pods a, b and c (label pod) that answer at 8080 and 8081 over
         TCP and UDP. `expected` says further what the writer of the policies expects, from
         "SOURCE -> DESTINATION" or "SOURCE -> DESTINATION PROTOCOL/PORT" to "open" or "closed", with
-        the wildcards of fnmatch, later entries winning and a
-        wildcard never meaning a pod's way to itself: {"* -> x/a": "closed", "y/* -> x/a
-        TCP/8080": "open"}. Where the policies themselves say otherwise, the check fails.
-        Raises SettingsError for an entry that names no cell.
+        the wildcards of fnmatch, later entries winning: {"* -> x/a": "closed", "y/* -> x/a
+        TCP/8080": "open"}. A wildcard never means a pod's way to itself. Where the policies
+        themselves say otherwise, the check fails. Raises SettingsError for an entry that names no
+        cell.
         """
         __tracebackhide__ = True
         actions = tuple(PutPolicy(policy=policy) for policy in policies)
@@ -116,7 +117,7 @@ def conclude(engine: Engine, result: CaseResult, absent: str = "", *, source: st
     if absent:
         verdict = Verdict(outcome=Outcome.FAIL, sentence=absent, source=_SOURCE)
     source = source or f"{len(result.pods)} pods of a truth table"
-    command_line = _by_hand(engine, result)
+    argv, command_line = _by_hand(engine, result)
     tables = case_tables(result)
     for table in tables:
         engine.recorder.attempt(
@@ -126,7 +127,7 @@ def conclude(engine: Engine, result: CaseResult, absent: str = "", *, source: st
                 command_line=command_line,
                 started=result.started,
                 execution=Completed(
-                    argv=_DRY,
+                    argv=argv,
                     exit_code=0,
                     stdout="",
                     stderr="",
@@ -153,8 +154,8 @@ def conclude(engine: Engine, result: CaseResult, absent: str = "", *, source: st
     raise ControlFailed(message)
 
 
-def _by_hand(engine: Engine, result: CaseResult) -> str:
-    """The command that repeats the first wrong cell, else the first cell."""
+def _by_hand(engine: Engine, result: CaseResult) -> tuple[tuple[str, ...], str]:
+    """What repeats the first wrong cell, else the first cell: argv in the pod, and command line."""
     cells = [(name, cell) for step in result.steps for name, cell in step.cells.items()]
     wrong = [name for name, cell in cells if cell.wrong]
     for name in (*wrong, *(name for name, _ in cells)):
@@ -164,8 +165,8 @@ def _by_hand(engine: Engine, result: CaseResult) -> str:
             host = next(ip for ip in ips if (":" in ip) == (name.version == 6))
             udp = ("-u",) if name.port.protocol == "UDP" else ()
             argv = ("nc", "-nvz", *udp, "-w", "1", host, str(name.port.number))
-            return engine.command_line(source, argv)
-    return "kubectl get networkpolicies --all-namespaces"
+            return argv, engine.command_line(source, argv)
+    return _LIST, shell_line(_LIST)
 
 
 def unlike_expected(result: CaseResult, expected: Mapping[str, Way]) -> list[str]:

@@ -25,6 +25,8 @@ MARKER = "aksnet"
 # The fixture that all of ours rest on, and those that stand for nodes until a cluster is known.
 # Projects have fixtures named `node` of their own: only these names say that a test is ours.
 SESSION_FIXTURE = "aksnet_session"
+# Tests of pods that are there already: they create nothing, not even the run's Lease.
+READ_ONLY = "running-pods"
 NODE_FIXTURES = ("aksnet_node", "aksnet_node_pair", "aksnet_node_pool")
 
 RUN_ID_KEY = pytest.StashKey[str]()
@@ -57,6 +59,11 @@ def needs_cluster(item: pytest.Item) -> bool:
     # What is parametrised directly is no fixture any more, and no longer asks for the session.
     names = getattr(item, "fixturenames", ())
     return any(name in names for name in (SESSION_FIXTURE, *NODE_FIXTURES))
+
+
+def changes_cluster(nodeid: str) -> bool:
+    """Whether a test of that id, if it uses the cluster, may create something there."""
+    return not nodeid.startswith(f"{READ_ONLY}::")
 
 
 def session_of(config: pytest.Config) -> "AksnetSession":

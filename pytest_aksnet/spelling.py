@@ -24,6 +24,8 @@ _IMAGE = re.compile(
     re.ASCII,
 )
 _NAMESPACE = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL_CHOICE = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}=(?:{_NAME})?")
+_KINDS = ("pod", "deployment")
 _OBJECT_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -103,3 +105,23 @@ def toleration(taint: str) -> Mapping[str, str]:
     if found["effect"]:
         given["effect"] = found["effect"]
     return given
+
+
+def checked_pod_choice(value: str) -> str:
+    """NAMESPACE/POD, NAMESPACE/deployment/NAME or NAMESPACE/KEY=VALUE itself.
+
+    Raises pytest.UsageError where it is none of them.
+    """
+    namespace, _, rest = value.partition("/")
+    kind, slash, name = rest.rpartition("/")
+    good = bool(_NAMESPACE.fullmatch(namespace)) and (
+        bool(_LABEL_CHOICE.fullmatch(rest))
+        if "=" in rest
+        else bool(_OBJECT_NAME.fullmatch(name)) and (kind in _KINDS or not slash)
+    )
+    if not good:
+        raise pytest.UsageError(
+            f"--aksnet-policy-pods={value}: names no pod; write NAMESPACE/POD, "
+            "NAMESPACE/deployment/NAME or NAMESPACE/KEY=VALUE, such as shop/app=web"
+        )
+    return value

@@ -17,6 +17,7 @@ from pytest_aksnet.run_state import (
     RUN_KEY,
     begin_results,
     begin_run,
+    changes_cluster,
     is_worker,
     refuse,
     say_problems,
@@ -132,7 +133,8 @@ def pytest_xdist_node_collection_finished(node: WorkerNode, ids: Sequence[str]) 
     if ids:
         if SESSION_KEY in node.config.stash:
             _say_cluster(node.config)
-            begin_run(node.config)
+            if any(map(changes_cluster, ids)):
+                begin_run(node.config)
         begin_results(node.config)
 
 

@@ -18,6 +18,7 @@ from pytest_aksnet.cluster.probe_pods import start_pods
 from pytest_aksnet.cluster.removal import NAMESPACES
 from pytest_aksnet.cluster.rest import path_of
 from pytest_aksnet.cluster.scope import RunScope
+from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy_table import (
@@ -43,8 +44,8 @@ _AT_ONCE = 8
 class PolicySet:
     """The pods of a layout, running; `start` it first, `end` it last.
 
-    `request` makes the request for a pod in a real namespace; its number, from `first` on, decides
-    about the node. `bind` makes a policy of a description one of the cluster.
+    `request` makes the request for a pod in a real namespace; its number, from 0 on, decides about
+    the node. `bind` makes a policy of a description one of the cluster.
     """
 
     def __init__(
@@ -55,19 +56,19 @@ class PolicySet:
         *,
         request: Request,
         bind: Bind,
-        first: int = 0,
     ) -> None:
         self._cluster = cluster
         self._scope = scope
         self._layout = layout
         self._request = request
         self._bind = bind
-        self._next = first
+        self._next = 0
         self._namespaces: dict[str, str] = {}
         self._pods: dict[str, PodRef] = {}
         self._wanted = {pod.key: pod for pod in layout.pods}
         self._numbers: dict[str, int] = {}
         self._policies: dict[tuple[str, str], str] = {}
+        self._stored: dict[tuple[str, str], Json] = {}
         self._pod_labels = {pod.key: dict(pod.labels) for pod in layout.pods}
         self._space_labels = {name: dict(labels) for name, labels in layout.namespaces.items()}
 
@@ -80,6 +81,11 @@ class PolicySet:
     def places(self) -> Places:
         """Where they are now."""
         return Places(namespaces=dict(self._namespaces), pods=dict(self._pods))
+
+    @property
+    def policies(self) -> tuple[Json, ...]:
+        """The policies that are there, as the API server gave them back."""
+        return tuple(self._stored.values())
 
     def start(self) -> None:
         """Create the namespaces and start the pods, all together. Raises EnvironmentProblem."""
@@ -195,10 +201,12 @@ class PolicySet:
 
         def put() -> None:
             try:
-                if known:
-                    self._cluster.rest.replace(self._policies[key], manifest)
-                else:
-                    self._cluster.rest.create(collection, manifest)
+                rest = self._cluster.rest
+                self._stored[key] = (
+                    rest.replace(self._policies[key], manifest)
+                    if known
+                    else rest.create(collection, manifest)
+                )
             except ApiRefused as refused:
                 raise EnvironmentProblem(
                     f"the NetworkPolicy {'/'.join(key)} is not admitted ({refused})"
@@ -212,6 +220,7 @@ class PolicySet:
             if path is not None:
                 self._cluster.rest.delete(path)
                 del self._policies[namespace, name]
+                self._stored.pop((namespace, name), None)
 
         return drop
 
@@ -245,6 +254,7 @@ class PolicySet:
                 self._forget(key)
             for space, policy in [key for key in self._policies if key[0] == name]:
                 del self._policies[space, policy]
+                self._stored.pop((space, policy), None)
 
         return remove
 

@@ -17,7 +17,7 @@ from pytest_aksnet.model.policy_table import NamedPort, TablePod
 Json = Mapping[str, Any]
 _FIRST_FREE = 8080
 _MOST_SETS = 12
-_MOST_CANDIDATES = 2000
+_MOST_CANDIDATES = 3000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,23 +109,28 @@ def candidate_world(policy: Json, near: Sequence[Json], around: Surroundings) ->
 
 
 def named_ports(policies: Sequence[Json], workloads: Iterable[TablePod]) -> tuple[NamedPort, ...]:
-    """Every port name of the policies with a number: a workload's, else one that is free."""
-    wanted: dict[tuple[str, str], int | None] = {}
+    """Every port name of the policies with a number: a workload's, else one that is free.
+
+    A container declares a name once, so it has one protocol: a workload's, else the first listed.
+    """
+    wanted: dict[str, NamedPort | None] = {}
+    protocols: dict[str, str] = {}
     for port in _ports(policies):
         if isinstance(port.get("port"), str):
-            wanted[port["port"], port.get("protocol") or "TCP"] = None
+            wanted[port["port"]] = None
+            protocols.setdefault(port["port"], port.get("protocol") or "TCP")
     for pod in workloads:
         for declared in pod.ports:
-            key = declared.name, declared.protocol
-            if key in wanted and wanted[key] is None:
-                wanted[key] = declared.number
-    taken = {number for number in wanted.values() if number is not None}
+            if declared.name in wanted:
+                wanted[declared.name] = wanted[declared.name] or declared
+    taken = {port.number for port in wanted.values() if port is not None}
     found = []
-    for (name, protocol), number in wanted.items():
-        if number is None:
+    for name, known in wanted.items():
+        if known is None:
             number = free_port(policies, taken)
             taken.add(number)
-        found.append(NamedPort(name=name, number=number, protocol=protocol))
+            known = NamedPort(name=name, number=number, protocol=protocols[name])
+        found.append(known)
     return tuple(found)
 
 
@@ -134,7 +139,7 @@ def candidate_ports(
 ) -> list[PortSpec]:
     """Each port of the policy, the ends of ranges and their neighbours, and one that none lists.
 
-    Over TCP and UDP, and over SCTP what is listed with it. All numbers are ones that
+    Over TCP and UDP, and over SCTP what is listed with it and the last. All numbers are ones that
     `policy_ports` has moved.
     """
     names = {(port.name, port.protocol): port.number for port in named}
@@ -143,15 +148,17 @@ def candidate_ports(
         number, last = port.get("port"), port.get("endPort")
         protocol: Protocol = port.get("protocol") or "TCP"
         if isinstance(number, str):
-            number = names[number, protocol]
+            number = names.get((number, protocol))
         if number is None:
             continue
         near = {number: None, last or number: None, (last or number) + 1: None, number - 1: None}
         found += [PortSpec(number=one, protocol=protocol) for one in near]
     numbers = dict.fromkeys(port.number for port in found)
-    numbers[free_port(policies, {*numbers, *names.values()})] = None
+    free = free_port(policies, {*numbers, *names.values()})
+    numbers[free] = None
     found += [PortSpec(number=one, protocol="TCP") for one in numbers]
     found += [PortSpec(number=one, protocol="UDP") for one in numbers]
+    found.append(PortSpec(number=free, protocol="SCTP"))
     return list(dict.fromkeys(found))
 
 

@@ -97,7 +97,10 @@ class _Search:
         known = list(mutants(policy))
         variants = [one.policy for one in known if one.policy is not None]
         world = candidate_world(policy, near, relevant(around, together))
-        pods = distinct(world.pods, world, [*variants, *together])[:_MOST_CANDIDATES]
+        # Those that the policies themselves tell apart first: no limit is to cut them off.
+        coarse = distinct(world.pods, world, together)
+        fine = distinct(world.pods, world, [*variants, *together])
+        pods = [*coarse, *(pod for pod in fine if pod not in coarse)][:_MOST_CANDIDATES]
         # A pod always reaches itself: what a policy says of two pods alike takes two of them.
         pods += [pod for pod in pods if pod.namespace == policy["metadata"]["namespace"]]
         names = {(port.name, port.protocol): port.number for port in named}
@@ -194,10 +197,18 @@ class _Search:
         return len(self._pods_taken) >= MOST_PODS
 
     def _fill(self) -> None:
-        """Two pods and a port at least: a policy that does nothing is looked at too."""
-        for index, _ in enumerate(self._world.pods):
-            if len(self._pods_taken) < 2 and index not in self._pods_taken:
-                self._pods_taken.append(index)
+        """A pod that the policy selects, another pod and a port, whatever else was chosen.
+
+        A policy that adds nothing to others is looked at too.
+        """
+        taken = self._pods_taken
+        selected = [
+            index for index, pod in enumerate(self._world.pods) if isolates(self._policy, pod)
+        ]
+        if not set(selected).intersection(taken):
+            taken += selected[:1]
+        if len(taken) < 2:
+            taken += [index for index, _ in enumerate(self._world.pods) if index not in taken][:1]
         self._ports_taken = self._ports_taken or 1
 
     def _sides(self) -> tuple[bool, bool]:

@@ -73,6 +73,7 @@ def scenario(policy: Json, others: Sequence[Json], around: Surroundings) -> Poli
     notes = [
         *(f"label {key} is the run's own: {other} stands for it" for key, other in instead.items()),
         *_notes(changed, choice, moved),
+        *_half_names(changed, ports),
     ]
     applied = [one for one in beside if any(isolates(one, pod) for pod in choice.pods)]
     return _case(changed, applied, choice, ports, "; ".join(notes))
@@ -130,7 +131,7 @@ def _notes(policy: Json, choice: Choice, moved: PortMap) -> Iterator[str]:
             f"ipBlock {_block_text(block)} is judged by the addresses of the table's pods; "
             "addresses outside of the cluster are not looked at"
         )
-    if any(port.get("protocol") == "SCTP" for port in _ports_of(policy)):
+    if any(port.protocol == "SCTP" for port in choice.ports):
         yield "SCTP is looked at only where the nodes speak it"
     if not choice.selects:
         yield "its podSelector contradicts itself: it selects no pod"
@@ -138,8 +139,8 @@ def _notes(policy: Json, choice: Choice, moved: PortMap) -> Iterator[str]:
     for mutant in choice.hidden:
         if mutant.rule:
             yield (
-                f"{mutant.rule} opens nothing between pods that would be closed without it, so "
-                "nothing here proves it"
+                f"{mutant.rule} opens nothing between pods that would be closed without it, as far "
+                "as was found, so nothing here proves it"
             )
         elif mutant.policy is None and not mutant.blocks:
             yield "it closes nothing and opens nothing beside the other policies"
@@ -158,6 +159,18 @@ def _notes(policy: Json, choice: Choice, moved: PortMap) -> Iterator[str]:
             f"{len(choice.unshown) - len(rules)} smaller differences would need more than "
             f"{MOST_PODS} pods or {MOST_PORTS} ports and are not looked at"
         )
+
+
+def _half_names(policy: Json, ports: Sequence[NamedPort]) -> Iterator[str]:
+    """Port names of which the pods of a table cannot have every protocol."""
+    known = {(port.name, port.protocol) for port in ports}
+    for port in _ports_of(policy):
+        name, protocol = port.get("port"), port.get("protocol") or "TCP"
+        if isinstance(name, str) and (name, protocol) not in known:
+            yield (
+                f"port {name} is not looked at over {protocol}: a container declares a name for "
+                "one protocol"
+            )
 
 
 def _ports_of(policy: Json) -> Iterator[Json]:

@@ -148,6 +148,7 @@ def unserved(looks: Looks) -> set[CellName]:
     }
 
 
+_WHO_CAN = "a pod of the same labels whose image has python3, nc or curl can look"
 _NOBODY = "answered nobody at that port"
 
 
@@ -156,7 +157,7 @@ def _mark(name: CellName, looks: Looks, alive: bool) -> tuple[Mark, str]:
     if answer is None:
         return Mark.UNSEEN, looks.problem or "no answer of the agent"
     if not answer.looked:
-        return Mark.UNSEEN, answer.detail
+        return Mark.UNSEEN, f"{answer.detail}; {_WHO_CAN}"
     if answer.finding is Finding.OK:
         return Mark.OPEN, ""
     if not alive:

@@ -82,11 +82,25 @@ look_connect() {
     out=$(bounded $((t + 1)) nc -v -z -w "$t" "$host" "$port" 2>&1 </dev/null) && v=ok && return
     case $out in *"timed out"*) v=timeout ;; *) mean "$out" ;; esac
   elif have curl; then
-    look_curl
-    [ "$v" = mute ] && v=ok
+    look_telnet
   else
     out="no tool for TCP that tells one failure from another"
   fi
+}
+
+# Says nothing to whoever listens, where an HTTP request would be data.
+look_telnet() {
+  case $host in *:*) url="telnet://[$host]:$port" ;; *) url="telnet://$host:$port" ;; esac
+  out=$(curl -gsS --noproxy '*' -m "$t" -w ' %{time_connect}' "$url" 2>&1 </dev/null)
+  code=$?
+  case $code in
+  0) v=ok ;;
+  28) case ${out##* } in 0.0000* | 0) v=timeout ;; *) v=ok ;; esac ;;
+  7)
+    out=$(curl -gsv --noproxy '*' -m "$t" -o /dev/null "$url" 2>&1 </dev/null)
+    mean "$out" ;;
+  *) mean "$out" ;;
+  esac
 }
 
 look_curl() {

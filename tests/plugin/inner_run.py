@@ -9,6 +9,7 @@ import pytest_aksnet.cluster.scope
 import pytest_aksnet.cluster.view
 import pytest_aksnet.commands
 import pytest_aksnet.factories
+import pytest_aksnet.own_policies
 import pytest_aksnet.plugin
 import pytest_aksnet.reporting  # noqa: F401
 
