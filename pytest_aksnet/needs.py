@@ -187,8 +187,7 @@ NAMED: Mapping[str, Need] = {
         ),
     ),
     "api-endpoints": Need(
-        rights=_rights("services", "get", name="kubernetes", where=Where.DEFAULT)
-        | _rights("endpointslices", "list", group=_SLICES, where=Where.DEFAULT)
+        rights=_rights("endpointslices", "list", group=_SLICES, where=Where.DEFAULT)
     ),
     "coredns-pods": Need(
         rights=_rights("pods", "list", where=Where.SYSTEM)

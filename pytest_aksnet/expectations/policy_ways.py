@@ -203,7 +203,7 @@ def _doubt(way: Way, rules: EngineRules, *, named: bool) -> str:
     if not is_documented(rules.engine):
         if isinstance(way.client, Pod) and destination and destination.name == way.client.node:
             return "engines differ in whether egress policies hold towards a pod's own node"
-        if client or destination:
+        if client or (isinstance(way.destination, Pod) and destination):
             return (
                 "the API leaves it to the engine how policies treat nodes and pods of the host "
                 "network"

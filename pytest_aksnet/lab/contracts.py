@@ -6,7 +6,7 @@ server and the controllers are written against these. What the network is told i
 """
 
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -155,8 +155,11 @@ class Network(Protocol):
         """A wired pod's link on the node by name, and the MAC address of its eth0."""
         ...
 
-    def remove_pod(self, node: str, ip: str) -> None:
-        """Take back what add_pod did, conntrack entries included; `ip` is its IPv4 address."""
+    def remove_pod(self, node: str, ip: str) -> Callable[[], None]:
+        """Take back what add_pod did; `ip` is its IPv4 address.
+
+        What it gives makes the fabric forget the pod's flows, and may be called in another thread.
+        """
         ...
 
     def sync_services(self, services: Sequence[ServicePortView]) -> None:

@@ -14,6 +14,11 @@ class PolicyDefect(Enum):
     NAMESPACE_SELECTOR_ANY = auto()
     END_PORT_OFF_BY_ONE = auto()
     EGRESS_NOT_ENFORCED = auto()
+    IPV6_NOT_ENFORCED = auto()
+    NODES_LET_IN = auto()
+    OWN_NODE_OPEN = auto()
+    HOST_NETWORK_HELD = auto()
+    CONNECTIONS_SPARED = auto()
 
 
 class ProxyDefect(Enum):
@@ -45,7 +50,8 @@ class NetworkKnobs:
     `rate_gbps` limits a node in both directions, `pod_rate_gbps` what each of its pods receives.
     `most_connections` is how many flows a node tracks before it drops new ones.
     A node enforces changes of policies `policy_lag_seconds` late, and those of a new pod
-    `policy_window_seconds` after it got its address. `packet_loss`, `latency_seconds` (each way)
+    `policy_window_seconds` after it got its address; pods that policies select lose all packets for
+    `policy_gap_seconds` after a change. `packet_loss`, `latency_seconds` (each way)
     and `rx_drops` are per packet of a node; of all with the key "", which `rx_drops` has not.
     `narrow_nodes` lose long packets in the fabric; the edge forgets flows after `idle_seconds`.
     A proxy that is stopped answers nothing about itself and hears of no change: make it FROZEN too.
@@ -59,6 +65,7 @@ class NetworkKnobs:
     policy_defects: dict[PolicyDefect, set[str]] = field(default_factory=dict)
     policy_lag_seconds: dict[str, float] = field(default_factory=dict)
     policy_window_seconds: dict[str, float] = field(default_factory=dict)
+    policy_gap_seconds: dict[str, float] = field(default_factory=dict)
     non_masquerade_cidrs: tuple[str, ...] | None = None
     rate_gbps: dict[str, float] = field(default_factory=dict)
     pod_rate_gbps: dict[str, float] = field(default_factory=dict)

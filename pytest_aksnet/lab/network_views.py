@@ -52,9 +52,10 @@ class ServicePortView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
-    """A pod with an address as NetworkPolicy engines see it. Host-network pods are not listed.
+    """A pod with an address as NetworkPolicy engines see it.
 
-    `ip6` is its IPv6 address, which pods of dual-stack labs have besides.
+    `ip6` is its IPv6 address, which pods of dual-stack labs have besides. A pod of the host network
+    has its node's; engines leave it alone.
     """
 
     namespace: str
@@ -64,6 +65,7 @@ class PodView:
     labels: Mapping[str, str]
     named_ports: Mapping[tuple[str, str], int]
     ip6: str | None = None
+    host_network: bool = False
 
     @property
     def ips(self) -> tuple[str, ...]:

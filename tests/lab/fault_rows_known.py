@@ -34,6 +34,7 @@ ELSEWHERE = {
     "api-429": f"{_API}429_looks_as_that_of_the_priority_and_fairness_filter",
     "api-5xx-burst": f"{_API}server_errors_have_the_forms_of_real_ones",
     "api-latency": f"{_API}latency_delays_requests_and_streams_and_loses_nothing",
+    "api-round-trip": f"{_API}a_round_trip_delays_both_directions_and_is_no_less_fast",
     "api-restart": f"{_API}a_restart_ends_all_connections_and_the_history_of_changes",
     "watch-410": f"{_API}watches_expire_at_their_start",
     "token-expired": f"{_API}a_token_expires_and_a_new_one_is_good",

@@ -92,7 +92,7 @@ class Inside:
         await self._serve(name, ports)
 
     async def remove_pod(self, name: str) -> None:
-        self.network.remove_pod(*self.pods.pop(name))
+        self.network.remove_pod(*self.pods.pop(name))()
         place = self.places.pop(name)
         for server in place.servers:
             server.close()

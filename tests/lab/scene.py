@@ -331,6 +331,12 @@ class Scene:
             assert said == (1, b"ready\n"), f"{place} does not serve: {said!r}"
             yield
 
+    @contextlib.contextmanager
+    def talks(self, place: str, *argv: str) -> Iterator[RawStream]:
+        """Run a command at a place that is told by its standard input when to go on."""
+        with contextlib.closing(self._exec(place, *argv, stdin=True)) as stream:
+            yield stream
+
     def _exec(self, place: str, *argv: str, stdin: bool = False) -> RawStream:
         query = [("place", place), *(("command", part) for part in argv)]
         query += [("stdout", "true"), ("stderr", "true"), *([("stdin", "true")] if stdin else [])]

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.lab import recordings
 from tests.lab.api_server import RECORDINGS
-from tests.lab.raw_api import CLOSED, RawApi, output
+from tests.lab.raw_api import CLOSED, STDIN, RawApi, output
 from tests.lab.running_lab import RunningLab
 from tests.lab.user import User
 
@@ -130,6 +131,35 @@ def test_latency_delays_requests_and_streams_and_loses_nothing(api: RawApi, user
     assert output(frames) == bytes(300000) + b"end\n"
     api.inject("api-latency=60")  # which is more than anybody waits here
     api.heal("api-latency")
+    assert api.send("GET", _pods(user))[0] == 200
+
+
+def test_a_round_trip_delays_both_directions_and_is_no_less_fast(api: RawApi, user: User) -> None:
+    user.create_pod("p")
+    user.ready("p")
+    api.inject("api-round-trip=0.4")
+    began = time.monotonic()
+    assert api.send("GET", _pods(user))[0] == 200
+    assert time.monotonic() - began > 3 * 0.4  # of a connection's handshakes, and of the request
+    with contextlib.closing(api.exec(user.namespace, "p", "cat", stdin=True)) as stream:
+        began = time.monotonic()
+        for number in range(100):
+            stream.send(STDIN, b"%d\n" % number)
+        said = b""
+        while said.count(b"\n") < 100:
+            frame = stream.next()
+            assert not isinstance(frame, str), frame
+            said += frame[1]
+            assert time.monotonic() - began > 0.4
+        assert time.monotonic() - began < 100 * 0.4  # which they take one after the other
+    assert said.split() == [b"%d" % number for number in range(100)]
+    script = "head -c 3000000 /dev/zero; echo end"
+    frames, end = api.exec_to_end(user.namespace, "p", "sh", "-c", script)
+    assert (end, output(frames)) == (CLOSED, bytes(3000000) + b"end\n")
+    api.inject("api-round-trip=10")
+    for _ in range(20):  # the lab's own routes are near
+        api.injected()
+    api.heal("api-round-trip")
     assert api.send("GET", _pods(user))[0] == 200
 
 

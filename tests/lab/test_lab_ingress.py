@@ -12,27 +12,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.lab.header_server import READY, tells_header
 from tests.lab.user import User
 
 CLASS = "webapprouting.kubernetes.azure.com"
 GATEWAY_API = "gateway.networking.k8s.io"
 PLACE = "app-routing-system"
-SERVE = """
-import http.server, json, os
-class Say(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        said = {"pod": os.environ["HOSTNAME"], "for": self.headers.get("X-Forwarded-For", "")}
-        body = json.dumps(said).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_):
-        pass
-http.server.ThreadingHTTPServer(("", 8080), Say).serve_forever()
-"""
 NEVER = {"readinessProbe": {"exec": {"command": ["false"]}, "periodSeconds": 1}}
-READY = {"readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1}}
 
 
 class Site:
@@ -40,7 +26,7 @@ class Site:
 
     def __init__(self, user: User) -> None:
         self.user = user
-        command = ["python3", "-c", SERVE]
+        command = tells_header("X-Forwarded-For")
         for name, ready in (("one", READY), ("two", READY), ("late", NEVER)):
             app = "two" if name == "late" else name
             user.create_pod(name, command=command, labels={"app": app}, container=ready)
@@ -116,7 +102,7 @@ class Site:
                 body = line or body
                 continue
             said = json.loads(body) if body.startswith("{") else {}
-            found.append((int(line), said.get("pod", ""), said.get("for", "")))
+            found.append((int(line), said.get("pod", ""), said.get("header") or ""))
             body = ""
         assert len(found) == count, done
         return found

@@ -8,26 +8,12 @@ from typing import Any
 
 import pytest
 
+from tests.lab.header_server import READY, tells_header
 from tests.lab.running_lab import RunningLab, start_lab
 from tests.lab.user import User
 
 REVISION = "asm-1-27"
 HEADER = "X-Forwarded-Client-Cert"
-SERVE = """
-import http.server, json, os
-class Say(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        said = {"pod": os.environ["HOSTNAME"], "cert": self.headers.get("X-Forwarded-Client-Cert")}
-        body = json.dumps(said).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *_):
-        pass
-http.server.ThreadingHTTPServer(("", 8080), Say).serve_forever()
-"""
-READY = {"readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1}}
 SERIAL = itertools.count(1)
 
 
@@ -49,7 +35,7 @@ class Mesh:
         outside.ready("plain", "client")
 
     def serve(self, user: User, name: str, labels: Mapping[str, str]) -> None:
-        user.create_pod(name, command=["python3", "-c", SERVE], labels=labels, container=READY)
+        user.create_pod(name, command=tells_header(HEADER), labels=labels, container=READY)
 
     def get(
         self, user: User, service: str = "app", *, of: User | None = None, headers: str = "A: b"
@@ -119,9 +105,9 @@ def test_sidecars_encrypt_tell_identities_and_share_out(mesh: Mesh) -> None:
     inside, outside = mesh.inside, mesh.outside
     assert mesh.containers("one") == {"istio-init", "istio-proxy", "main"}
     own = f"URI=spiffe://cluster.local/ns/{inside.namespace}/sa/default"
-    assert mesh.get(inside)["cert"].split(";")[-1] == own
+    assert mesh.get(inside)["header"].split(";")[-1] == own
     forged = mesh.get(outside, headers=f"{HEADER}: {own}")
-    assert forged["cert"] is None, "what a client without a certificate says is taken away"
+    assert forged["header"] is None, "what a client without a certificate says is taken away"
     mesh.split(one=100, two=0)
     inside.eventually(lambda: mesh.pods(20) == {"one": 20}, "one has the whole weight")
     mesh.authentication("STRICT")
@@ -174,7 +160,7 @@ def test_each_fault_of_the_mesh_shows_and_heals(mesh: Mesh) -> None:
         shows(lambda: "client" not in names(inside), "the client is gone")
         inside.create_pod("client")
         inside.ready("client")
-        return str(mesh.get(inside)["cert"]).rpartition("URI=")[2]
+        return str(mesh.get(inside)["header"]).rpartition("URI=")[2]
 
     inside.inject("mesh-identity-wrong")
     assert identity() == "spiffe://cluster.local/ns/default/sa/default"

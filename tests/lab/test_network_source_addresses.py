@@ -116,10 +116,15 @@ def test_removed_pod_leaves_nothing_and_its_address_can_be_given_again(bench: Be
     assert bench.look("pod", "short-lived").ok
     assert f"dst={ip} " in bench.run(bench.nodes[0], "conntrack", "-L")
     bench.remove_pod("short-lived")
-    for place in ("fabric", *bench.nodes):
-        assert f"dst={ip} " not in bench.run(place, "conntrack", "-L")
+    assert f"dst={ip} " not in bench.run("fabric", "conntrack", "-L")
     assert ip not in bench.run(bench.nodes[2], "ip", "route")
     assert bench.look("pod", ip, timeout=0.3).outcome == "timeout"
+    assert f"dst={ip} " in bench.run(bench.nodes[0], "conntrack", "-L")  # as real nodes
+    bench.free[bench.nodes[2]].insert(0, ip)
+    assert bench.add_pod("next", 2) == ip
+    for node in bench.nodes:
+        assert f"dst={ip} " not in bench.run(node, "conntrack", "-L")
+    assert bench.look("pod", "next").ok
 
 
 def test_outbound_ports_of_a_node_run_out_for_one_destination() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from pytest_aksnet.lab.api.context import CONTEXT
+from pytest_aksnet.lab.api.round_trip import FarSite
 from pytest_aksnet.lab.api.stream_trouble import reset_on_close
 
 _DOWN_SECONDS = (0.6, 1.4)
@@ -43,7 +44,7 @@ class Front:
 
     async def _open(self) -> None:
         self._sites = [
-            web.SockSite(self._runner, listener.dup(), ssl_context=self._tls)
+            FarSite(self._runner, self._app[CONTEXT].trouble, listener.dup(), ssl_context=self._tls)
             for listener in self._listeners
         ]
         for site in self._sites:

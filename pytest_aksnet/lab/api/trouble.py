@@ -32,6 +32,7 @@ class Kind(enum.Enum):
     TOO_MANY_REQUESTS = "probability per request"
     SERVER_ERRORS = "share of the requests that fall into a burst"
     LATENCY = "seconds per request and per frame of a stream"
+    ROUND_TRIP = "seconds from a client to the server and back"
     SOME_LATENCY = "probability per request and frame of the default latency"
     WATCH_EXPIRED = "probability per watch and per batch of its events"
     QUOTA = "probability per created pod"

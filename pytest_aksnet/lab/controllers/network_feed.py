@@ -188,6 +188,8 @@ class PolicyFeed(ControlLoop):
                 _note(self._namespaces, metadata["name"], change)
             elif change.resource is NETWORK_POLICIES:
                 _note(self._policies, (metadata["namespace"], metadata["name"]), change)
+            elif change.value["spec"].get("hostNetwork"):
+                self._note_host_network(change)
             elif metadata["uid"] in self._pods and change.kind != DELETED:
                 known = self._pods[metadata["uid"]]
                 self._pods[metadata["uid"]] = pod_view(change.value, known.ips)
@@ -201,6 +203,14 @@ class PolicyFeed(ControlLoop):
     def released(self, pod: JsonObject) -> None:
         """A pod's addresses are gone; a stale entry may wait for the next batch."""
         self._pods.pop(pod["metadata"]["uid"], None)
+
+    def _note_host_network(self, change: Change) -> None:
+        pod, uid = change.value, change.value["metadata"]["uid"]
+        ips = [one["ip"] for one in (pod.get("status") or {}).get("podIPs") or ()]
+        if change.kind == DELETED:
+            self._pods.pop(uid, None)
+        elif ips:
+            self._pods[uid] = pod_view(pod, ips)
 
     def _sync(self) -> None:
         policies = [
@@ -244,4 +254,5 @@ def pod_view(pod: JsonObject, ips: Sequence[str]) -> PodView:
         labels=metadata.get("labels") or {},
         named_ports=named,
         ip6=ips[1] if len(ips) > 1 else None,
+        host_network=bool(pod["spec"].get("hostNetwork")),
     )

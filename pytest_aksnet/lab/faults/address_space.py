@@ -17,8 +17,8 @@ from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.controllers.cluster import SERVICE_CIDR
 from pytest_aksnet.lab.controllers.node_agents import MASQUERADE_CONFIG, masquerade_config
 from pytest_aksnet.lab.faults.cluster_objects import Made, ObjectsFault
+from pytest_aksnet.lab.faults.egress import OutboundPorts
 from pytest_aksnet.lab.faults.fault import FaultableLab
-from pytest_aksnet.lab.faults.of_azure import AzureFault
 from pytest_aksnet.lab.spec import LabSpec
 
 _DEFAULT = "default"
@@ -230,7 +230,7 @@ def _filler(number: int, address: str) -> JsonObject:
     }
 
 
-class SnatPortsForNodesOnly(AzureFault):
+class SnatPortsForNodesOnly(OutboundPorts):
     """The SNAT ports of the load balancer are given out to the last."""
 
     name = "snat-ports-for-nodes-only"
@@ -240,21 +240,9 @@ class SnatPortsForNodesOnly(AzureFault):
         "load-balancer-standard, fixed ports and surge)."
     )
 
-    def unfit(self, spec: LabSpec) -> str:
-        """Only the load balancer gives each node ports of its own."""
-        if spec.options.egress == "load-balancer":
-            return ""
-        return "only the load balancer gives nodes ports of their own: set egress=load-balancer"
-
-    def breaks(self, azure: AzureState) -> None:
-        """Share them among the nodes; ports come in eights."""
-        assert azure.outbound_rule is not None
-        azure.outbound_rule.ports = _PORTS_OF_AN_ADDRESS // len(azure.spec.nodes) // 8 * 8
-
-    def mends(self, azure: AzureState) -> None:
-        """Give as many as before."""
-        assert azure.outbound_rule is not None
-        azure.outbound_rule.ports = azure.spec.options.outbound_ports
+    def ports(self, azure: AzureState) -> int:
+        """The nodes share all of them; ports come in eights."""
+        return _PORTS_OF_AN_ADDRESS // len(azure.spec.nodes) // 8 * 8
 
 
 ADDRESS_SPACE_FAULTS = (

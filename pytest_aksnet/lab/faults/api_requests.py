@@ -47,6 +47,22 @@ class Latency(Chance):
     kind = Kind.LATENCY
 
 
+class RoundTrip(Chance):
+    """A server at the other end of the world."""
+
+    name = "api-round-trip"
+    describes = (
+        "The way between the API server and its clients takes this long there and back, for "
+        "requests, watches and both directions of streams, and three times as long for the first "
+        "request of a connection (TCP and TLS, RFC 8446); it is no less fast, as from one region "
+        "to another (Azure docs: network round-trip latency statistics)."
+    )
+    setting: ClassVar[Setting] = Setting(
+        meaning="seconds there and back", default=DEFAULT_LATENCY_SECONDS, highest=10
+    )
+    kind = Kind.ROUND_TRIP
+
+
 class WatchExpired(Chance):
     """Watches that the server can not serve any more."""
 

@@ -44,14 +44,12 @@ class EgressAddressChanged(AzureFault):
         azure.public_addresses[name].ip = azure.spec.egress_ip
 
 
-class SnatPortsExhausted(AzureFault):
-    """Each node has few ports for outbound flows to one destination."""
+class OutboundPorts(AzureFault):
+    """The outbound rule gives each node another number of SNAT ports."""
 
-    name = "snat-ports-exhausted"
-    describes = (
-        f"The outbound rule gives each node {FEW_PORTS} ports only, so more flows than that to one "
-        "destination at once time out (AKS docs: load-balancer-standard, SNAT port exhaustion)."
-    )
+    def ports(self, azure: AzureState) -> int:
+        """How many it gives."""
+        raise NotImplementedError
 
     def unfit(self, spec: LabSpec) -> str:
         """Only the load balancer gives each node ports of its own."""
@@ -60,14 +58,28 @@ class SnatPortsExhausted(AzureFault):
         return "only the load balancer gives nodes ports of their own: set egress=load-balancer"
 
     def breaks(self, azure: AzureState) -> None:
-        """Give the fewest."""
+        """Give as many."""
         assert azure.outbound_rule is not None
-        azure.outbound_rule.ports = FEW_PORTS
+        azure.outbound_rule.ports = self.ports(azure)
 
     def mends(self, azure: AzureState) -> None:
         """Give as many as before."""
         assert azure.outbound_rule is not None
         azure.outbound_rule.ports = azure.spec.options.outbound_ports
+
+
+class SnatPortsExhausted(OutboundPorts):
+    """Each node has few ports for outbound flows to one destination."""
+
+    name = "snat-ports-exhausted"
+    describes = (
+        f"The outbound rule gives each node {FEW_PORTS} ports only, so more flows than that to one "
+        "destination at once time out (AKS docs: load-balancer-standard, SNAT port exhaustion)."
+    )
+
+    def ports(self, azure: AzureState) -> int:
+        """The fewest."""
+        return FEW_PORTS
 
 
 class NatGatewayDetached(AzureFault):

@@ -75,6 +75,88 @@ class PolicyEgressNotEnforced(_Misreads):
     defect = PolicyDefect.EGRESS_NOT_ENFORCED
 
 
+class PolicyIpv6NotEnforced(_Misreads):
+    """Addresses of the second family are open."""
+
+    name = "policy-ipv6-not-enforced"
+    describes = (
+        "The policy engine of one node of a dual-stack lab enforces policies over IPv4 alone, as "
+        "one that was set up before the cluster got IPv6 (AKS docs: use-network-policies, Network "
+        "Policy Manager has no IPv6)."
+    )
+    defect = PolicyDefect.IPV6_NOT_ENFORCED
+
+    def unfit(self, spec: LabSpec) -> str:
+        """Labs without IPv6 have nothing to leave open."""
+        if not spec.dual_stack:
+            return "the lab has no IPv6: set dual-stack to true"
+        return needs_engine(spec)
+
+
+class PolicyLetsNodesIn(_Misreads):
+    """Ingress from nodes is not judged."""
+
+    name = "policy-lets-nodes-in"
+    describes = (
+        "The policy engine of one node lets in whatever comes from a node, and with it all that "
+        "comes through load balancers and node ports with externalTrafficPolicy Cluster (AKS docs: "
+        "migrate-from-npm-to-cilium-network-policy: engine azure does so, others do not)."
+    )
+    defect = PolicyDefect.NODES_LET_IN
+
+    def unfit(self, spec: LabSpec) -> str:
+        """What engine azure does without any fault."""
+        if spec.engine == "azure":
+            return "engine azure lets nodes in without any fault: set engine to calico or cilium"
+        return needs_engine(spec)
+
+
+class PolicyOwnNodeOpen(_Misreads):
+    """Egress to the pod's own node is not judged."""
+
+    name = "policy-own-node-open"
+    describes = (
+        "The policy engine of one node does not judge what its pods send to the node itself "
+        "(Calico docs: Felix configuration, DefaultEndpointToHostAction; AKS docs: "
+        "migrate-from-npm-to-cilium-network-policy)."
+    )
+    defect = PolicyDefect.OWN_NODE_OPEN
+
+    def unfit(self, spec: LabSpec) -> str:
+        """What engine azure does without any fault."""
+        if spec.engine == "azure":
+            return "engine azure leaves the own node open without any fault: set engine to calico"
+        return needs_engine(spec)
+
+
+class PolicyHoldsHostNetwork(_Misreads):
+    """Policies for pods of the host network."""
+
+    name = "policy-holds-host-network"
+    describes = (
+        "The policy engine of one node closes pods of the host network that policies select "
+        "(Kubernetes docs: Network Policies, hostNetwork pods)."
+    )
+    defect = PolicyDefect.HOST_NETWORK_HELD
+
+
+class PolicySparesConnections(_Misreads):
+    """Connections outlive a deny under an engine that ends them."""
+
+    name = "policy-spares-connections"
+    describes = (
+        "Cilium's agent of one node lets connections go on that a new policy denies "
+        "(cilium/cilium: bpf/bpf_lxc.c looks a policy up for each packet that is no reply)."
+    )
+    defect = PolicyDefect.CONNECTIONS_SPARED
+
+    def unfit(self, spec: LabSpec) -> str:
+        """Other engines do so without any fault."""
+        if spec.engine != "cilium":
+            return "only cilium ends connections that a policy denies: set engine to cilium"
+        return ""
+
+
 class _Late(NodeNumber):
     """An agent that is late by some seconds."""
 
@@ -111,3 +193,18 @@ class PolicyUnprotectedWindow(_Late):
     def numbers(self, knobs: NetworkKnobs) -> dict[str, float]:
         """Seconds by node, counted from a pod's address on."""
         return knobs.policy_window_seconds
+
+
+class PolicyUpdateGap(_Late):
+    """Packets are lost while rules are written anew."""
+
+    name = "policy-update-gap"
+    describes = (
+        "With each change of policies, pods of one node that policies select lose all packets for "
+        "some seconds (AKS docs: use-network-policies, Network Policy Manager may cut connections "
+        "for about 15 s when large policies change)."
+    )
+
+    def numbers(self, knobs: NetworkKnobs) -> dict[str, float]:
+        """Seconds by node."""
+        return knobs.policy_gap_seconds

@@ -11,6 +11,7 @@ from pytest_aksnet.lab.faults.api_pods import ImagePullFails, PodEvicted, SlowPo
 from pytest_aksnet.lab.faults.api_requests import (
     Latency,
     QuotaExceeded,
+    RoundTrip,
     ServerErrors,
     TooManyRequests,
     WatchExpired,
@@ -161,9 +162,15 @@ from pytest_aksnet.lab.faults.policy import (
     PolicyEgressNotEnforced,
     PolicyEndPortOffByOne,
     PolicyExceptIgnored,
+    PolicyHoldsHostNetwork,
+    PolicyIpv6NotEnforced,
     PolicyLag,
+    PolicyLetsNodesIn,
     PolicyNamespaceSelectorAny,
+    PolicyOwnNodeOpen,
+    PolicySparesConnections,
     PolicyUnprotectedWindow,
+    PolicyUpdateGap,
 )
 from pytest_aksnet.lab.faults.private_zone_unlinked import PrivateZoneUnlinked
 from pytest_aksnet.lab.faults.rated import RatedFault, RatedNodeFault
@@ -347,6 +354,11 @@ OF_A_NODE: tuple[Callable[[str], Fault], ...] = (
     PolicyNamespaceSelectorAny,
     PolicyEndPortOffByOne,
     PolicyEgressNotEnforced,
+    PolicyIpv6NotEnforced,
+    PolicyLetsNodesIn,
+    PolicyOwnNodeOpen,
+    PolicyHoldsHostNetwork,
+    PolicySparesConnections,
     AcceleratedNetworkingOff,
 )
 """Made with the name of a node: the last one where none is named."""
@@ -356,6 +368,7 @@ WITH_A_VALUE: tuple[type[RatedFault], ...] = (
     TooManyRequests,
     ServerErrors,
     Latency,
+    RoundTrip,
     ApiRestart,
     WatchExpired,
     TokenExpired,
@@ -385,6 +398,7 @@ OF_A_NODE_WITH_A_VALUE: tuple[type[RatedNodeFault], ...] = (
     RxDrops,
     PolicyLag,
     PolicyUnprotectedWindow,
+    PolicyUpdateGap,
     NodeClockSkew,
 )
 """Made with the name of a node, the last one where none is named, and a value."""

@@ -5,7 +5,7 @@ has to run beside it (health servers, health probes) does so on an event loop be
 `close`. Without `start` the load balancer takes every node for as healthy as it should be.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from pytest_aksnet.lab.azure.state import AzureState
 from pytest_aksnet.lab.kernel.conntrack import Conntrack, flows_of
@@ -44,6 +44,8 @@ class LabNetwork:
         self._impairments = Impairments(spec, self.fabric_fd)
         self._nodes: dict[str, NodeNetwork] = {}
         self._health: dict[str, NodeHealth] = {}
+        # Which nodes may know flows of an address that no pod has any more.
+        self._known: dict[str, Sequence[NodeNetwork]] = {}
         self._rates: dict[str, float | None] = {}
         self._services: tuple[ServicePortView, ...] = ()
         self._proxies = ProxyAgents(spec, self.knobs, self._nodes)
@@ -78,6 +80,9 @@ class LabNetwork:
         `name` is "NAMESPACE.NAME", which the network plugin names the pod's link after.
         `host_ports` are protocol (tcp, udp), port of the node and port of the pod.
         """
+        for address in (ip,) if ip6 is None else (ip, ip6):
+            for knowing in self._known.pop(address, ()):
+                knowing.forget_flows(flows_of(address))
         self._nodes[node].add_pod(ip, netns_fd, ip6=ip6, name=name, ports=host_ports)
         self._policies.pod_added(node, ip)
 
@@ -87,26 +92,31 @@ class LabNetwork:
         pod = found.pods[ip]
         return found.wires.link_name(pod), found.wires.pod_mac(pod)
 
-    def remove_pod(self, node: str, ip: str) -> None:
-        """Take back what add_pod did, conntrack entries of the address included.
+    def remove_pod(self, node: str, ip: str) -> Callable[[], None]:
+        """Take back what add_pod did; what it gives then makes the fabric forget the pod's flows.
 
-        Not those of nodes whose service proxy leaves flows alone that it should delete.
+        That takes the kernel its time, and may be called in another thread. Nodes know theirs until
+        the address is given again: kubelets and network plugins forget none. Where the service
+        proxy leaves flows alone that it should delete, nodes know them even then.
         """
         pod = self._nodes[node].pods.get(ip)
         self._nodes[node].remove_pod(ip)
         self._policies.pod_removed(node, ip)
         addresses = [ip] if pod is None or pod.ip6 is None else [ip, pod.ip6]
-        filters = [one for address in addresses for one in flows_of(address)]
-        self._fabric_flows.forget(*filters)
         keeping = set[str]().union(
             *(
                 self.knobs.proxy_defects.get(defect, set())
                 for defect in (ProxyDefect.KEEPS_UDP_FLOWS, ProxyDefect.KEEPS_ENDPOINTS)
             )
         )
-        for name, other in self._nodes.items():
-            if name not in keeping:
-                other.forget_flows(filters)
+        others = [other for name, other in self._nodes.items() if name not in keeping]
+        self._known.update(dict.fromkeys(addresses, others))
+
+        def forget() -> None:
+            for address in addresses:
+                self._fabric_flows.forget(*flows_of(address))
+
+        return forget
 
     def sync_services(self, services: Sequence[ServicePortView]) -> None:
         """Make every node's service proxy and the load balancer serve exactly these."""

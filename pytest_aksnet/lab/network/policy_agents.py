@@ -39,13 +39,15 @@ class _State:
         version: int,
         defects: frozenset[PolicyDefect],
         unprotected: Set[str],
+        *,
+        lossy: bool,
     ) -> TableProgram:
         key = version, defects
         if key not in self._compiled:
             self._compiled[key] = PolicyCompiler(
                 self._spec, ways, *self._views, version=version, defects=defects
             )
-        return self._compiled[key].program(node, unprotected)
+        return self._compiled[key].program(node, unprotected, lossy=lossy)
 
 
 class PolicyAgents:
@@ -64,6 +66,7 @@ class PolicyAgents:
         self._on_the_way: defaultdict[str, list[asyncio.TimerHandle]] = defaultdict(list)
         self._born: defaultdict[str, dict[str, float]] = defaultdict(dict)
         self._window_ends: dict[str, asyncio.TimerHandle] = {}
+        self._gap_ends: dict[str, asyncio.TimerHandle] = {}
 
     def sync(
         self,
@@ -100,12 +103,22 @@ class PolicyAgents:
 
     def close(self) -> None:
         """Forget what is on its way."""
-        for timers in (*self._on_the_way.values(), self._window_ends.values()):
+        ends = self._window_ends.values(), self._gap_ends.values()
+        for timers in (*self._on_the_way.values(), *ends):
             for timer in timers:
                 timer.cancel()
 
     def _know(self, name: str, state: _State) -> None:
         self._known[name] = state
+        if timer := self._gap_ends.pop(name, None):
+            timer.cancel()
+        if gap := self._knobs.policy_gap_seconds.get(name):
+            loop = asyncio.get_running_loop()
+            self._gap_ends[name] = loop.call_later(gap, self._end_gap, name)
+        self._write(name)
+
+    def _end_gap(self, name: str) -> None:
+        self._gap_ends.pop(name, None)
         self._write(name)
 
     def _write(self, name: str) -> None:
@@ -115,9 +128,11 @@ class PolicyAgents:
         defects = frozenset(self._defects(name))
         unprotected = self._unprotected(name)
         for version in self._versions:
+            known = version == 4 or PolicyDefect.IPV6_NOT_ENFORCED not in defects
+            lossy = name in self._gap_ends
             program = (
-                state.program(self._ways, node.node, version, defects, unprotected)
-                if enforced and self._ways is not None
+                state.program(self._ways, node.node, version, defects, unprotected, lossy=lossy)
+                if enforced and known and self._ways is not None
                 else None
             )
             node.write_policies(program, version=version)

@@ -8,8 +8,10 @@ engine keeps its rules on a node is a facade: all of them are one nftables table
 shows no `cali-` chains, no AZURE-NPM chains with their ipsets, and no eBPF maps.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+
+from pytest_aksnet.lab.network_knobs import PolicyDefect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class EngineWays:
     is not judged (same page of AKS' docs). Such traffic carries kube-proxy's mark on the node that
     it enters, and comes with that node's address elsewhere, so nodes are spared altogether.
     `sctp`: whether pods have SCTP at all (AKS sets enable-sctp false in Cilium).
+    `holds_host_network`: whether policies hold for pods of the host network (no engine does that).
     """
 
     identities: bool = False
@@ -32,6 +35,7 @@ class EngineWays:
     judges_each_packet: bool = False
     spares_nodes: bool = False
     sctp: bool = True
+    holds_host_network: bool = False
 
 
 ENGINES: Mapping[str, EngineWays | None] = {
@@ -47,12 +51,25 @@ ENGINES: Mapping[str, EngineWays | None] = {
 _MASQUERADE_MARK = "0x4000"  # kube-proxy: --iptables-masquerade-bit 14
 
 
-def base_table(ways: EngineWays, *, version: int, pod_interface: str) -> str:
+def bent(ways: EngineWays, defects: Set[PolicyDefect]) -> EngineWays:
+    """What an engine with these defects does."""
+    return replace(
+        ways,
+        judges_own_node=ways.judges_own_node and PolicyDefect.OWN_NODE_OPEN not in defects,
+        judges_each_packet=ways.judges_each_packet
+        and PolicyDefect.CONNECTIONS_SPARED not in defects,
+        spares_nodes=ways.spares_nodes or PolicyDefect.NODES_LET_IN in defects,
+        holds_host_network=PolicyDefect.HOST_NETWORK_HELD in defects,
+    )
+
+
+def base_table(ways: EngineWays, *, version: int, pod_interface: str, lossy: bool = False) -> str:
     """Maps, sets and hooked chains of a node's table for IPv4 or IPv6 (`version` 4 or 6).
 
     The maps `ingress-pods` and `egress-pods` lead from a pod's address to its verdict; the set
     `identities` has the addresses of all pods and nodes, `nodes` those of nodes, where the engine
     needs them. `pod_interface` is the interface, or the pattern, by which pods enter their node.
+    A `lossy` one lets nothing go on that is established.
     """
     address = f"ipv{version}_addr"
     ip = "ip" if version == 4 else "ip6"
@@ -61,6 +78,7 @@ def base_table(ways: EngineWays, *, version: int, pod_interface: str) -> str:
         if ways.judges_each_packet
         else "ct state established,related accept"
     )
+    go_on = "" if lossy else go_on
     no_sctp = "" if ways.sctp else "meta l4proto sctp {0} {1} drop"
     spared = (
         f"meta mark & {_MASQUERADE_MARK} == {_MASQUERADE_MARK} accept\n{ip} saddr @nodes accept"
@@ -75,6 +93,16 @@ def base_table(ways: EngineWays, *, version: int, pod_interface: str) -> str:
             {go_on}
             {discovery}
             iifname "{pod_interface}" {ip} saddr vmap @egress-pods
+        }}"""
+    host_pods = f"""
+        map host-ports {{
+            type {address} . inet_service : verdict
+        }}
+        chain to-host-pods {{
+            type filter hook input priority 1
+            {go_on}
+            {discovery}
+            iifname != "lo" meta l4proto {{ tcp, udp }} {ip} daddr . th dport vmap @host-ports
         }}"""
     return f"""
         map ingress-pods {{
@@ -102,4 +130,5 @@ def base_table(ways: EngineWays, *, version: int, pod_interface: str) -> str:
             {spared}
             {ip} daddr vmap @ingress-pods
         }}
-        {own_node if ways.judges_own_node else ""}"""
+        {own_node if ways.judges_own_node else ""}
+        {host_pods if ways.holds_host_network else ""}"""

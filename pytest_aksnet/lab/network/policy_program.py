@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_aksnet.lab.api.selectors import matches_label_selector
-from pytest_aksnet.lab.network.policy_engines import EngineWays, base_table
+from pytest_aksnet.lab.network.policy_engines import EngineWays, base_table, bent
 from pytest_aksnet.lab.network.policy_matches import (
     Json,
     block_matches,
@@ -51,14 +51,23 @@ class PolicyCompiler:
         version: int = 4,
         defects: Set[PolicyDefect] = frozenset(),
     ) -> None:
-        self._ways = ways
+        self._ways = ways = bent(ways, defects)
         self._version = version
         self._ip = "ip" if version == 4 else "ip6"
         self._defects = defects
-        self._base = base_table(ways, version=version, pod_interface=spec.pod_interface)
+        self._base, self._lossy_base = (
+            base_table(ways, version=version, pod_interface=spec.pod_interface, lossy=lossy)
+            for lossy in (False, True)
+        )
         nodes = [node.ip if version == 4 else node.ip6 for node in spec.nodes]
         self._nodes = [ip for ip in nodes if ip is not None]
-        self._pods = [(pod, ip) for pod in pods if (ip := self._address(pod)) is not None]
+        # LocalDNS has addresses on every node, and what is a node's own is its identity.
+        own = (spec.local_dns_vnet_ip, spec.local_dns_cluster_ip)
+        self._on_nodes = own if spec.options.local_dns and version == 4 else ()
+        addressed = [(pod, ip) for pod in pods if (ip := self._address(pod)) is not None]
+        self._pods = [(pod, ip) for pod, ip in addressed if not pod.host_network]
+        self._host_pods = [pod for pod, _ in addressed if pod.host_network]
+        self._held_hosts: dict[str, list[PodView]] = {}
         self._namespaces = namespaces
         self._by_namespace: defaultdict[str, list[tuple[PodView, str]]] = defaultdict(list)
         for pod, ip in self._pods:
@@ -67,10 +76,13 @@ class PolicyCompiler:
         for policy in policies:
             self._add(policy)
 
-    def program(self, node: NodeSpec, unprotected: Set[str] = frozenset()) -> TableProgram:
+    def program(
+        self, node: NodeSpec, unprotected: Set[str] = frozenset(), *, lossy: bool = False
+    ) -> TableProgram:
         """The table of one node; only pods that run there are in it.
 
-        `unprotected` are IPv4 addresses of pods whose policies do not hold yet.
+        `unprotected` are IPv4 addresses of pods whose policies do not hold yet. A `lossy` one drops
+        all packets of pods that policies select.
         """
         chains = Chains()
         verdicts: dict[Direction, dict[str, str]] = {"ingress": {}, "egress": {}}
@@ -84,29 +96,43 @@ class PolicyCompiler:
                     if (rules := side.rules_for(pod))
                 ]
                 chain = chains.add("pod", *jumps, "drop")
-                verdicts[direction][ip] = f"goto {chain}"
+                verdicts[direction][ip] = "drop" if lossy else f"goto {chain}"
         nodes = dict.fromkeys(self._nodes, "")
         known = nodes | dict.fromkeys((ip for _, ip in self._pods), "")
+        known |= dict.fromkeys(self._on_nodes, "")
         return TableProgram(
-            base=self._base,
+            base=self._lossy_base if lossy else self._base,
             chains=chains.chains,
             elements={
                 "ingress-pods": verdicts["ingress"],
                 "egress-pods": verdicts["egress"],
                 "identities": known if self._ways.identities else {},
                 "nodes": nodes if self._ways.spares_nodes else {},
+                **self._host_ports(node),
             },
         )
+
+    def _host_ports(self, node: NodeSpec) -> dict[str, dict[str, str]]:
+        if not self._ways.holds_host_network:
+            return {}
+        ports = (
+            f"{self._address(pod)} . {port}"
+            for pod in self._held_hosts.get(node.name, ())
+            for port in pod.named_ports.values()
+        )
+        return {"host-ports": dict.fromkeys(ports, "drop")}
 
     def _address(self, pod: PodView) -> str | None:
         return pod.ip if self._version == 4 else pod.ip6
 
     def _add(self, policy: PolicyView) -> None:
+        selector = policy.spec.get("podSelector")
         targets = [
-            ip
-            for pod, ip in self._by_namespace[policy.namespace]
-            if _matches(policy.spec.get("podSelector"), pod.labels)
+            ip for pod, ip in self._by_namespace[policy.namespace] if _matches(selector, pod.labels)
         ]
+        for pod in self._host_pods:
+            if pod.namespace == policy.namespace and _matches(selector, pod.labels):
+                self._held_hosts.setdefault(pod.node, []).append(pod)
         if not targets:
             return
         for direction in _directions(policy.spec):

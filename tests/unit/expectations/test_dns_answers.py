@@ -227,6 +227,18 @@ def test_servers_that_disagree_or_are_silent_are_named() -> None:
     assert judged(None)[0] is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("rcode", ["SERVFAIL", "REFUSED"])
+def test_servers_that_all_find_nothing_out_prove_nothing_by_agreeing(rcode: str) -> None:
+    servers, name = ("10.1.0.4", "10.1.0.5"), "www.example"
+    verdict = judge_agreement(
+        {(server, name): said(rcode) for server in servers},
+        servers=servers,
+        names=[name],
+        same_records=frozenset(),
+    )
+    assert (verdict.outcome, rcode in verdict.sentence) == (Outcome.INCONCLUSIVE, True)
+
+
 def replica(name: str, node: str, ready: str = "True", **metadata: str) -> Json:
     return {
         "metadata": {"name": name, **metadata},

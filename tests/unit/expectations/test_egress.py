@@ -219,6 +219,12 @@ def test_ranges_that_are_left_alone(
     assert not verdict.warning
 
 
+@pytest.mark.parametrize("mode", ["overlay", "node-subnet", "kubenet"])
+def test_ranges_without_a_pod_to_compare_them_with_are_not_judged(mode: str) -> None:
+    verdict = judge_ranges(mode, [], pods={}, nodes=NODES, inside={}, leftover=False)
+    assert verdict.outcome is INCONCLUSIVE
+
+
 def test_a_list_of_ones_own_is_a_warning() -> None:
     ranges = [ipaddress.ip_network("10.244.0.0/16")]
     verdict = judge_ranges("overlay", ranges, pods=PODS, nodes=NODES, inside={}, leftover=True)

@@ -373,3 +373,9 @@ def test_the_virtual_function_is_used_if_nearly_all_packets_take_it(
         nic_state(), nic_state(packets=packets, through=through), node="n"
     )
     assert verdict.outcome is outcome
+
+
+def test_counters_that_were_not_there_before_are_no_packets_of_the_transfer() -> None:
+    after = nic_state(packets=20000, through=19000)
+    verdict = accelerated_networking.judge_used(nic_state(through=None), after, node="n")
+    assert verdict.outcome is Outcome.INCONCLUSIVE

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from pytest_aksnet.assertions.ingress_requests import DECIDING_LISTS, SPLIT_REQUESTS
 from pytest_aksnet.expectations.ingress import (
     judge_certificate,
     judge_forwarded_for,
@@ -152,6 +153,19 @@ def answers(one: int, other: int, failed: int = 0) -> list[Answer | None]:
 def test_shares_are_those_of_the_weights(seen: list[Answer | None], outcome: Outcome) -> None:
     shares = {"one": 0.75, "other": 0.25}
     assert judge_split(seen, shares, what="a.example").outcome is outcome
+
+
+@pytest.mark.parametrize("seen", [0.25, 0.5])
+def test_a_split_that_is_off_passes_no_decision(
+    seen: float,
+) -> None:
+    requests = DECIDING_LISTS * SPLIT_REQUESTS
+    least, largest = plausible_counts(requests, 0.1)
+    passes = sum(
+        math.comb(requests, count) * seen**count * (1 - seen) ** (requests - count)
+        for count in range(least, largest + 1)
+    )
+    assert passes < 1e-6
 
 
 def test_answers_that_are_nobodys_are_named() -> None:

@@ -192,3 +192,22 @@ def test_mtu() -> None:
     failed = judge_same_mtu({"a": GOOD, "b": GOOD, "c": other})
     assert (failed.outcome, "3900 on c" in failed.sentence) == (Outcome.FAIL, True)
     assert judge_same_mtu({"a": GOOD, "b": unread}).outcome is Outcome.INCONCLUSIVE
+
+
+def test_counters_that_cannot_be_read_prove_nothing() -> None:
+    blind = replace(GOOD, conntrack={})
+    assert judge_conntrack(blind, blind, node="n").outcome is Outcome.INCONCLUSIVE
+    passed = {"rx_packets": 5000, "tx_packets": 5000}
+    quiet = replace(GOOD, link_counters={name: 2 * count for name, count in passed.items()})
+    silent = judge_link(replace(GOOD, link_counters=passed), quiet, node="n")
+    assert (silent.outcome, "what eth0 loses" in silent.sentence) == (Outcome.INCONCLUSIVE, True)
+    sent = replace(GOOD, protocols={"Tcp.OutSegs": 5000})
+    before = replace(GOOD, protocols={"Tcp.OutSegs": 1000})
+    assert judge_retransmits(before, sent, node="n").outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_reverse_path_filter_that_cannot_be_read_is_not_taken_for_none() -> None:
+    state = with_settings(net__ipv4__conf__all__rp_filter=None)
+    cilium = replace(AZURE, cilium=True)
+    assert judge_settings(state, cilium, node="n").outcome is Outcome.INCONCLUSIVE
+    assert judge_settings(state, AZURE, node="n").outcome is Outcome.PASS

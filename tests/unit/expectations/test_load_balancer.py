@@ -155,3 +155,10 @@ def test_addresses_are_public_of_both_families_and_stay() -> None:
     kept = load_balancer_addresses.judge_address_kept
     assert kept(["10.1.0.1"], ["10.1.0.1"], service="s").outcome is Outcome.PASS
     assert kept(["10.1.0.1"], [], service="s").outcome is Outcome.FAIL
+
+
+def test_no_address_at_all_is_no_public_one_and_none_that_was_kept() -> None:
+    none = load_balancer_addresses.judge_public_address([], service="s")
+    assert (none.outcome, "has no address" in none.sentence) == (Outcome.FAIL, True)
+    kept = load_balancer_addresses.judge_address_kept([], [], service="s")
+    assert kept.outcome is Outcome.INCONCLUSIVE

@@ -61,12 +61,18 @@ def lease(second: int | None, minute: int = 0) -> Any:
     return {"spec": {"leaseDurationSeconds": 40, "renewTime": time}}
 
 
-def test_leases_far_from_the_others_are_doubtful_in_both_directions() -> None:
-    assert doubtful_leases({"a": lease(0), "b": lease(9), "c": lease(39)}) == set()
-    assert doubtful_leases({"a": lease(0), "b": lease(1), "c": lease(0, 5)}) == {"c"}
-    assert doubtful_leases({"a": lease(0, 5), "b": lease(1, 5), "c": lease(0)}) == {"c"}
-    assert doubtful_leases({"a": lease(0), "b": lease(None)}) == {"b"}
-    assert doubtful_leases({"a": lease(None)}) == {"a"}
+def test_leases_far_from_a_fresh_one_are_doubtful_in_both_directions() -> None:
+    assert doubtful_leases({"a": lease(0), "b": lease(9), "c": lease(39)}, {"a"}) == set()
+    assert doubtful_leases({"a": lease(0), "b": lease(1), "c": lease(0, 5)}, {"a"}) == {"c"}
+    assert doubtful_leases({"a": lease(0, 5), "b": lease(1, 5), "c": lease(0)}, {"a"}) == {"c"}
+    assert doubtful_leases({"a": lease(0), "b": lease(None)}, {"a"}) == {"b"}
+    # The clock of one is wrong, and it is alive; the other is told by the third.
+    assert doubtful_leases({"a": lease(0, 5), "b": lease(1), "c": lease(0)}, {"a", "c"}) == set()
+
+
+def test_leases_are_all_doubtful_until_one_is_seen_being_renewed() -> None:
+    assert doubtful_leases({"a": lease(0), "b": lease(1)}, set()) == {"a", "b"}
+    assert doubtful_leases({"a": lease(None)}, set()) == {"a"}
 
 
 def test_leases() -> None:
@@ -152,13 +158,13 @@ def test_expected_agents(facts: dict[str, str], expected: set[str]) -> None:
 
 
 def daemon_set(
-    name: str = "kube-proxy", *, ready: int = 3, seen: int = 1, image: str = "i:2"
+    name: str = "kube-proxy", *, wanted: int = 3, ready: int = 3, seen: int = 1, image: str = "i:2"
 ) -> Any:
     return {
         "metadata": {"namespace": "kube-system", "name": name, "uid": name, "generation": 1},
         "spec": {"template": {"spec": {"containers": [{"image": image}]}}},
         "status": {
-            "desiredNumberScheduled": 3,
+            "desiredNumberScheduled": wanted,
             "numberReady": ready,
             "observedGeneration": seen,
         },
@@ -178,6 +184,21 @@ def test_agents_ready() -> None:
     assert judge_ready([daemon_set(ready=2)], expected).outcome is Outcome.FAIL
     assert judge_ready([daemon_set("cilium")], expected).outcome is Outcome.FAIL
     assert judge_ready([daemon_set(seen=0)], expected).outcome is Outcome.INCONCLUSIVE
+
+
+def test_an_agent_that_no_node_is_to_have_does_not_run() -> None:
+    nowhere, expected = daemon_set(wanted=0, ready=0), {"kube-proxy": "kube-proxy-mode iptables"}
+    failed = judge_ready([nowhere], expected)
+    assert (failed.outcome, "no node is to have it" in failed.sentence) == (Outcome.FAIL, True)
+    assert judge_ready([nowhere], {}).outcome is Outcome.INCONCLUSIVE
+    assert judge_ready([nowhere, daemon_set("cilium")], {}).outcome is Outcome.PASS
+
+
+def test_images_without_a_pod_are_not_looked_at() -> None:
+    assert judge_images([daemon_set()], []).outcome is Outcome.INCONCLUSIVE
+    assert judge_images([daemon_set(wanted=0, ready=0)], []).outcome is Outcome.INCONCLUSIVE
+    both = [daemon_set(), daemon_set("cilium", wanted=0, ready=0)]
+    assert judge_images(both, [agent_pod("a")]).outcome is Outcome.PASS
 
 
 def test_agents_of_one_version() -> None:

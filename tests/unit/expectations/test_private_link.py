@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_aksnet.expectations import private_link
+from pytest_aksnet.model.observation import DnsAnswer, DnsStatus
 from pytest_aksnet.model.probing import Answer, Finding
 from pytest_aksnet.model.verdict import Outcome
 
@@ -60,6 +61,33 @@ def test_the_endpoint_accepts(answer: Answer | None, outcome: Outcome, words: st
     verdict = private_link.judge_endpoint(answer, name=NAME, port=443)
     assert verdict.outcome is outcome
     assert words in verdict.sentence
+
+
+def look(status: DnsStatus, *addresses: str) -> DnsAnswer:
+    return DnsAnswer(name="a.example", qtype="AAAA", status=status, addresses=addresses)
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome"),
+    [
+        (look(DnsStatus.NOERROR), Outcome.PASS),
+        (look(DnsStatus.NXDOMAIN), Outcome.PASS),
+        (look(DnsStatus.NOERROR, "2001:db8::5"), Outcome.FAIL),
+        (look(DnsStatus.TIMEOUT), Outcome.INCONCLUSIVE),
+        (look(DnsStatus.SERVFAIL), Outcome.INCONCLUSIVE),
+        (look(DnsStatus.REFUSED), Outcome.INCONCLUSIVE),
+    ],
+)
+def test_only_an_answer_says_that_there_is_no_public_address(
+    seen: DnsAnswer, outcome: Outcome
+) -> None:
+    assert private_link.judge_no_public(seen).outcome is outcome
+
+
+def test_a_certificate_that_was_not_verified_is_neither_trusted_nor_not() -> None:
+    unknown = Answer(Finding.OK, 1.0, 1.0, {"names": ["a.example"]})
+    verdict = private_link.judge_certificate(unknown, name="a.example")
+    assert verdict.outcome is Outcome.INCONCLUSIVE
 
 
 def test_pods_that_see_other_addresses_are_named() -> None:

@@ -95,5 +95,6 @@ def test_path_mtu() -> None:
     assert black_hole.outcome is Outcome.FAIL
     assert "more than 1400 bytes" in black_hole.sentence
     assert judge_path_mtu(SILENT, what="x", source="s").outcome is Outcome.FAIL
+    assert judge_path_mtu(OK, what="x", source="s").outcome is Outcome.INCONCLUSIVE
     local = Answer(Finding.LOCAL, 1.0, 1.0, {})
     assert judge_path_mtu(local, what="x", source="s").outcome is Outcome.INCONCLUSIVE

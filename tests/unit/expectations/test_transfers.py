@@ -77,6 +77,14 @@ def test_nics_without_counters_are_inconclusive() -> None:
     seen = transfer()
     blind = replace(seen, after={"a": NicState(interfaces=(), vf_counters={}), "b": nics()})
     assert judge_losses(blind).outcome is Outcome.INCONCLUSIVE
+    uncounted = {"eth0": dict[str, int](), "enP1s1": dict[str, int]()}
+    deaf = replace(seen, after={"a": replace(nics(100_000), losses=uncounted), "b": nics(100_000)})
+    assert judge_losses(deaf).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_transfer_that_the_nics_did_not_carry_is_inconclusive() -> None:
+    verdict = judge_losses(transfer(packets=100))
+    assert (verdict.outcome, "too few to tell" in verdict.sentence) == (Outcome.INCONCLUSIVE, True)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +109,8 @@ def test_sent_again(retransmits: int, segments: int, outcome: Outcome) -> None:
     [
         (("mlx5_core", "mlx5_core"), Outcome.PASS),
         (("mana", "mlx5_core"), Outcome.FAIL),
-        (("mana", ""), Outcome.PASS),
+        (("mana", ""), Outcome.INCONCLUSIVE),
+        (("mana", "mana", ""), Outcome.PASS),
         (("", ""), Outcome.INCONCLUSIVE),
     ],
 )

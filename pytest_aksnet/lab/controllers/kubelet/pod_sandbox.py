@@ -2,6 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
+import logging
+from collections.abc import Callable
 
 from pytest_aksnet.lab.api.objects import JsonObject
 from pytest_aksnet.lab.api.trouble import Kind
@@ -18,6 +21,7 @@ from pytest_aksnet.lab.controllers.kubelet.references import References, configu
 from pytest_aksnet.lab.controllers.kubelet.volumes import Mount, MountFailure, Volumes
 from pytest_aksnet.lab.facade.accelerated_networking import FacadeError
 
+_log = logging.getLogger(__name__)
 _SANDBOX_RETRY_SECONDS = 12.0  # about how often the kubelet tries to make a sandbox anew
 
 
@@ -152,27 +156,43 @@ class PodSandbox:
                 await self._creating
 
     async def give_up(self) -> None:
-        """Give up the sandbox with all that runs in it, and the pod's address."""
-        await self._drop()
+        """Give up the sandbox with all that runs in it, and the pod's address.
+
+        That is free as soon as the fabric has forgotten its flows, for which nobody waits here.
+        """
+        forget_flows = await self._drop()
         ips = self._record.state.ips
         if ips and not self._record.host_network and not self._address_released:
             self._address_released = True
-            self._node.addresses.give_back(ips[0], self._holder)
+            forgotten = asyncio.get_running_loop().run_in_executor(None, forget_flows)
+            forgotten.add_done_callback(functools.partial(self._give_back, ips[0]))
 
-    async def _drop(self) -> None:
+    def _give_back(self, ip: str, forgotten: "asyncio.Future[None]") -> None:
+        if not forgotten.cancelled() and (error := forgotten.exception()) is not None:
+            _log.error("flows of a pod that ended are still known", exc_info=error)
+        self._node.addresses.give_back(ip, self._holder)
+
+    async def _drop(self) -> Callable[[], None]:
+        """Take the sandbox down; what it gives makes the fabric forget the pod's flows."""
         sandbox, self._sandbox = self._sandbox, None
         self._record.state.sandbox_ready = False
         self.context = None
         if sandbox is None:
-            return
+            return _nothing
         node = self._node.spec.name
         if self._record.host_network:
             self._around.facade.forget_pod(node, sandbox)
-        else:
-            self._around.addresses.released(self._record.pod)
-            self._around.network.remove_pod(node, self._record.state.ips[0])
-            self._node.plugin.removed(self._holder)
+            await sandbox.destroy()
+            return _nothing
+        self._around.addresses.released(self._record.pod)
+        forget_flows = self._around.network.remove_pod(node, self._record.state.ips[0])
+        self._node.plugin.removed(self._holder)
         await sandbox.destroy()
+        return forget_flows
+
+
+def _nothing() -> None:
+    """There are no flows."""
 
 
 def _host_ports(pod: JsonObject) -> list[tuple[str, int, int]]:
