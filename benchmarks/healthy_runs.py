@@ -5,6 +5,7 @@ turns: all modes with the engines that go with them, and further options. Ends w
 something failed or was inconclusive.
 
 Run: .venv/bin/python -m benchmarks.healthy_runs [--runs 10] [--lab MODE:ENGINE[,KEY=VALUE]...]
+[--suites suites/network_policy/truth_table]
 """
 
 import argparse
@@ -50,11 +51,16 @@ def main() -> int:
             place,
             *lab_arguments(place, mode, engine, settings),
             *(["-n", str(options.workers)] if options.workers else []),
+            suites=options.suites or ["suites"],
             seconds=1800,
         )
         counts = Counter(check["outcome"] for check in run.results["checks"])
         took = time.monotonic() - begun
         shown = ", ".join(f"{counts[word]} {word}" for word in _SHOWN if counts[word])
+        cells = [o for c in run.results["checks"] for o in c["observations"] if "cells" in o]
+        if cells:
+            wrong = sum(table["wrong"] for table in cells)
+            shown += f"; {wrong} of {sum(table['cells'] for table in cells)} cells wrong"
         sys.stdout.write(f"{number:3d} {lab:45} {took:6.1f} s  {shown}\n")
         for check, reason in run.not_passed().items():
             if not reason.startswith("skipped:"):
@@ -68,6 +74,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--runs", type=int, default=10, help="how many runs")
     parser.add_argument("--lab", action="append", help="only this lab (repeatable)")
+    parser.add_argument("--suites", action="append", help="only these suites (repeatable)")
     parser.add_argument("--workers", type=int, default=2, help="as pytest's -n")
     parser.add_argument("--folder", help="where the reports go (default: a new folder)")
     parser.add_argument("--width", type=int, default=300, help="longest reason that is shown")

@@ -65,10 +65,11 @@ class Entry:
 
     @property
     def need(self) -> Need:
-        """What it asks of cluster and user."""
+        """What it asks of cluster and user: fixtures do themselves, or the internal ones below."""
+        names = [one for name in self.fixtures for one in (name, f"aksnet_{name}")]
         return together(
             [
-                *(FIXTURES[name] for name in self.fixtures if name in FIXTURES),
+                *(FIXTURES[name] for name in names if name in FIXTURES),
                 *(NAMED[name] for name in self.needs),
             ]
         )

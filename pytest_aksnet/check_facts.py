@@ -24,8 +24,15 @@ def judge_facts(
 ) -> FactSheet:
     """Keep what was read and how it was judged; `by_hand` is an argv that shows the same.
 
-    Raises ConformanceFailure, or FactUnknown where the verdict is inconclusive.
+    Nothing read is nothing judged. Raises ConformanceFailure, or FactUnknown where the verdict is
+    inconclusive.
     """
+    if verdict.outcome is Outcome.PASS and not sheet.facts:
+        verdict = Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"{sheet.what}: nothing was read that could be judged",
+            source=verdict.source,
+        )
     text = json.dumps(sheet.facts, ensure_ascii=False, indent=1)
     command_line = shell_line(by_hand)
     engine.recorder.attempt(

@@ -58,6 +58,32 @@ def look_at_all(
     """
     started = time.time()
     batch = engine.prober.probe(pod, [cell.probe for cell in cells], budget_s=budget_s)
+    return judge_all(
+        engine,
+        pod,
+        cells,
+        batch,
+        what=what,
+        by_hand=by_hand,
+        started=started,
+        control=control,
+        overall=overall,
+    )
+
+
+def judge_all(
+    engine: Engine,
+    pod: PodRef,
+    cells: Sequence[Cell],
+    batch: Batch,
+    *,
+    what: str,
+    by_hand: Sequence[str],
+    started: float,
+    control: int | None = None,
+    overall: Callable[[Batch], Verdict] | None = None,
+) -> Batch:
+    """`look_at_all` for a list that was asked already, at `started` (seconds of the epoch)."""
     verdicts = [cell.judge(batch, index) for index, cell in enumerate(cells)]
     blind = control is not None and verdicts[control].outcome is not Outcome.PASS
     merged = overall(batch) if overall is not None else _merged(verdicts, what, blind=blind)

@@ -5,7 +5,7 @@ with the option that allows it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ import pytest
 
 from pytest_aksnet.assertions.probe_pod import ProbePod
 from pytest_aksnet.assertions.transfers import Ends, PairTransfer
+from pytest_aksnet.expectations.addresses import need_dual_stack
 from pytest_aksnet.lifetime import TestScope
 from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import (
@@ -73,6 +74,11 @@ class Aks:
         """The id of this run, as it stands in labels and names."""
         return self._session.run_id
 
+    @property
+    def probe_image(self) -> str:
+        """The image of the pods of this run."""
+        return self._session.settings.image
+
     def external_names(self) -> tuple[str, ...]:
         """Names outside the cluster that pods must resolve: those of the site file, else AKS' own.
 
@@ -118,10 +124,7 @@ class Aks:
 
         Raises FactUnknown where that is not known.
         """
-        families = self.profile.need("ip-families")
-        if families.count("ipv") < 2:
-            source = self.profile.facts["ip-families"].source
-            raise NotApplicable(f"the cluster is not dual stack: it has {families} ({source})")
+        need_dual_stack(self.profile)
 
     def known_external_names(self) -> tuple[str, ...]:
         """Those of `external_names`, or none where none are known."""
@@ -501,11 +504,15 @@ class ServiceFactory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPolicyHandle:
-    """A NetworkPolicy that exists until `delete`, or until the test ends."""
+    """A NetworkPolicy that exists until `delete`, or until the test ends.
+
+    `manifest` is the object as it was asked for: its metadata and its spec.
+    """
 
     namespace: str
     name: str
     delete: Callable[[], None]
+    manifest: Mapping[str, Any] = field(default_factory=dict)
 
 
 class NetworkPolicyFactory:
@@ -546,7 +553,12 @@ class NetworkPolicyFactory:
             objects.delete_network_policy(session.cluster, namespace, chosen)
 
         self._scope.created(f"networkpolicy {namespace}/{chosen}", delete)
-        return NetworkPolicyHandle(namespace=namespace, name=chosen, delete=delete)
+        return NetworkPolicyHandle(
+            namespace=namespace,
+            name=chosen,
+            delete=delete,
+            manifest={"metadata": {"namespace": namespace, "name": chosen}, "spec": spec},
+        )
 
 
 class ManifestFactory:

@@ -77,9 +77,10 @@ class PodRequests:
         request = self.netshoot(
             node, namespace=namespace, labels=pod.labels, container={"ports": declared}
         )
+        sctp = any(port.protocol == "SCTP" for port in pod.ports)
         return replace(
             request,
-            command=lambda _: reflector.argv(*numbers),
+            command=lambda _: reflector.argv(*numbers, sctp=sctp),
             port=numbers[0],
             readiness=Readiness.RUNNING,
         )

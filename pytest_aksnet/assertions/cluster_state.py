@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pytest_aksnet.model.api import ApiReader, Json
+from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.marks import RUN_LABEL
 
 _LABEL = "kubernetes.azure.com/"
@@ -56,9 +57,11 @@ class PodState:
 
 
 def nodes_of(api: ApiReader) -> tuple[NodeState, ...]:
-    """Every node, sorted by name. Raises EnvironmentProblem."""
-    found = map(_node, api.items("/api/v1/nodes"))
-    return tuple(sorted(found, key=lambda node: node.name))
+    """Every node, sorted by name. Raises EnvironmentProblem, also where none is listed."""
+    found = sorted(map(_node, api.items("/api/v1/nodes")), key=lambda node: node.name)
+    if not found:
+        raise EnvironmentProblem("the API server lists no node")
+    return tuple(found)
 
 
 def pods_of(api: ApiReader) -> tuple[PodState, ...]:

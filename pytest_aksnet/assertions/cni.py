@@ -1,12 +1,12 @@
 """Verbs about the network plugin's files, for pods that have the directories of their node."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check_facts import judge_facts
 from pytest_aksnet.expectations.cni import expected_plugin, judge_configs, judge_state
-from pytest_aksnet.model.errors import NotApplicable
+from pytest_aksnet.model.errors import ControlFailed, NotApplicable
 from pytest_aksnet.model.observation import CniState, FactSheet
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Outcome, Verdict
@@ -51,7 +51,8 @@ class CniVerbs(Looker):
         """Azure's plugin on the nodes of these pods holds no address for a pod that is gone.
 
         Only what stays while one looks counts: pods come and go. Raises NotApplicable where the
-        plugin keeps no such state (Cilium, kubenet, others).
+        plugin keeps no such state (Cilium, kubenet, others), ControlFailed where it does on some
+        nodes and does not have there the pod that looks.
         """
         engine, pods = self._engine, [pod_of(host) for host in hosts]
         suspects: dict[str, set[str]] = {}
@@ -67,6 +68,7 @@ class CniVerbs(Looker):
                 raise NotApplicable(
                     "no node has /var/run/azure-vnet.json: its network plugin keeps no such state"
                 )
+            self._need_own_address(pods, held)
             known = self._addresses_of_pods()
             found = {node: addresses - known for node, addresses in held.items()}
             suspects = {node: found[node] & suspects.get(node, found[node]) for node in found}
@@ -76,6 +78,17 @@ class CniVerbs(Looker):
             engine.rest(engine.pacing.longest_pause_s)
         facts = {node: ", ".join(sorted(addresses)) or "none" for node, addresses in held.items()}
         return self._conclude_files("addresses that network plugins hold", facts, verdict)
+
+    @staticmethod
+    def _need_own_address(pods: Sequence[PodRef], held: Mapping[str, set[str]]) -> None:
+        """The plugin gave each pod its address, so its state has it where the state is current."""
+        for pod in pods:
+            if not pod.host_network and pod.ip not in held.get(pod.node, set()):
+                raise ControlFailed(
+                    f"/var/run/azure-vnet.json of node {pod.node} does not have the address "
+                    f"{pod.ip} of pod {pod.namespace}/{pod.name}, which runs there: it is not what "
+                    "the plugin keeps now, so that nothing is left over in it proves nothing"
+                )
 
     def _addresses_of_pods(self) -> set[str]:
         return {

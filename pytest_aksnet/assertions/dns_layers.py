@@ -13,7 +13,7 @@ from pytest_aksnet.expectations.dns_resolver import (
     judge_local_dns,
 )
 from pytest_aksnet.expectations.dns_servers import judge_agreement
-from pytest_aksnet.model.errors import NotApplicable
+from pytest_aksnet.model.errors import NotApplicable, SettingsError
 from pytest_aksnet.model.peers import NodeRef, ServiceRef
 from pytest_aksnet.model.probing import Batch, Kind, Probe
 from pytest_aksnet.model.verdict import Verdict
@@ -116,8 +116,11 @@ class DnsLayerVerbs(DnsListVerbs):
     def assert_local_dns(self, service: ServiceRef, external: Sequence[str]) -> Batch:
         """LocalDNS of this pod's node answers at both of its addresses, by UDP and by TCP.
 
-        The pod's resolv.conf names it.
+        The pod's resolv.conf names it. Of `external`, names outside of the cluster, the first is
+        asked for; without one there is nothing to ask at the nodes' address (SettingsError).
         """
+        if not external:
+            raise SettingsError("LocalDNS is asked for a name outside of the cluster: name one")
         node = f"node {self._pod.node}"
         self._engine.converge(
             self._pod,
@@ -128,8 +131,7 @@ class DnsLayerVerbs(DnsListVerbs):
         asked: list[tuple[str, str, tuple[str, ...] | None]] = [
             (LOCAL_DNS_OF_PODS, service.fqdn, (service.cluster_ip,))
         ]
-        asked += [(LOCAL_DNS_OF_NODES, f"{name}.", None) for name in external[:1]]
-        asked += [(LOCAL_DNS_OF_PODS, f"{name}.", None) for name in external[:1]]
+        asked += [(ip, f"{external[0]}.", None) for ip in (LOCAL_DNS_OF_NODES, LOCAL_DNS_OF_PODS)]
         questions = [
             Question(
                 name=name,

@@ -24,12 +24,14 @@ class DnsObjectVerbs(Reader):
     def assert_custom_corefile(self) -> FactSheet:
         """What ConfigMap coredns-custom adds is read by CoreDNS, which starts with it.
 
-        Raises NotApplicable where there is none.
+        Raises NotApplicable where there is none, or it adds nothing, as AKS makes it.
         """
         found = self._engine.api.get(_CUSTOM)
         if found is None:
             raise NotApplicable("there is no ConfigMap kube-system/coredns-custom")
         data = {key: str(text) for key, text in (found.get("data") or {}).items()}
+        if not data:
+            raise NotApplicable("ConfigMap kube-system/coredns-custom adds nothing: it has no key")
         sheet = FactSheet(
             what="what is added to the Corefile",
             source="ConfigMap kube-system/coredns-custom",

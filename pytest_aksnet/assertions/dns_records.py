@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pytest_aksnet.assertions.dns_diagnosis import why_unresolved
 from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.check import Judge
-from pytest_aksnet.expectations.corefile import denial_ttl_s, pod_records
+from pytest_aksnet.expectations.corefile import denial_ttl_s, has_plugin, pod_records
 from pytest_aksnet.expectations.dns import NEGATIVE_CACHE_S
 from pytest_aksnet.expectations.dns_records import (
     judge_denial,
@@ -116,6 +116,11 @@ class RecordVerbs(Looker):
             raise FactUnknown(
                 f"there is no {_COREFILE_IS} with a Corefile, so what it sets is not known; where "
                 "CoreDNS is configured elsewhere this cannot be checked"
+            )
+        if not has_plugin(text, "kubernetes"):
+            raise FactUnknown(
+                f"what CoreDNS does with names of the cluster is not known: the Corefile of "
+                f"{_COREFILE_IS} has no plugin kubernetes, or does not parse"
             )
         return text
 

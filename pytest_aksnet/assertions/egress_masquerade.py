@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import yaml
 
+from pytest_aksnet.assertions.azure import require_azure
 from pytest_aksnet.assertions.looker import Reader
 from pytest_aksnet.check_facts import judge_facts
 from pytest_aksnet.expectations.egress_masquerade import MODES, judge_ranges
@@ -57,11 +58,7 @@ class MasqueradeVerbs(Reader):
 
     def _mode_with_agent(self) -> str:
         profile = self._engine.profile
-        if profile.need("cloud") != "azure":
-            raise NotApplicable(
-                f"the cluster is not on Azure ({profile.facts['cloud'].source}), so it has no "
-                "azure-ip-masq-agent"
-            )
+        require_azure(self._engine, "only AKS has azure-ip-masq-agent")
         mode = profile.need("mode")
         if mode not in MODES:
             raise NotApplicable(f"no azure-ip-masq-agent runs in network mode {mode}")

@@ -1,5 +1,6 @@
 """Verbs about Azure's platform addresses: the metadata service and the wire server."""
 
+from pytest_aksnet.assertions.azure import require_azure
 from pytest_aksnet.assertions.egress import WIRE_SERVER
 from pytest_aksnet.assertions.egress_looker import EgressLooker
 from pytest_aksnet.assertions.target import AnyPod, pod_of, resolve
@@ -20,6 +21,7 @@ _EXPOSED = (
     "identities of the node"
 )
 _WIRE = "Azure docs: what-is-ip-address-168-63-129-16"
+_ONLY_AZURE = "only Azure has this address"
 _SOME_NAME = "mcr.microsoft.com"
 _ANSWERS = ("NOERROR", "NXDOMAIN")
 
@@ -33,7 +35,7 @@ class PlatformVerbs(EgressLooker):
         `host` is a host-network pod of the same node, which must reach it: the control. Raises
         FactUnknown where the site file does not say what is intended, NotApplicable outside Azure.
         """
-        self._egress_need_azure()
+        require_azure(self._engine, _ONLY_AZURE)
         intended = self._engine.site.imds
         if intended == "open":
             return self._egress_connect([IMDS], source=_OPEN)
@@ -50,7 +52,7 @@ class PlatformVerbs(EgressLooker):
 
     def assert_reaches_wire_server(self) -> Batch:
         """Azure's wire server is reached at both of its ports. Raises NotApplicable."""
-        self._egress_need_azure()
+        require_azure(self._engine, _ONLY_AZURE)
         return self._egress_connect(
             [(WIRE_SERVER, port) for port in _WIRE_SERVER_PORTS], source=_WIRE
         )
@@ -60,7 +62,7 @@ class PlatformVerbs(EgressLooker):
 
         Raises NotApplicable outside Azure, and where the VNet has DNS servers of its own.
         """
-        self._egress_need_azure()
+        require_azure(self._engine, _ONLY_AZURE)
         if self._engine.site.dns_servers:
             raise NotApplicable(
                 "nodes ask the VNet's own DNS servers: dns_servers is set in the site file"
@@ -98,11 +100,3 @@ class PlatformVerbs(EgressLooker):
         probe = resolve(IMDS).probe(self._engine.pacing.connect_timeout_s)
         what = f"node {host.node} reaches the metadata service"
         self._engine.hold([Control(what=what, pod=host, probe=probe)])
-
-    def _egress_need_azure(self) -> None:
-        profile = self._engine.profile
-        if profile.need("cloud") != "azure":
-            raise NotApplicable(
-                f"the cluster is not on Azure ({profile.facts['cloud'].source}), which alone has "
-                "this address"
-            )

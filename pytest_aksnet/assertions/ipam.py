@@ -178,7 +178,11 @@ class IpamVerbs(Reader):
         )
 
     def assert_node_ranges_distinct(self) -> FactSheet:
-        """No two nodes give their pods addresses of one range. Raises NotApplicable without any."""
+        """No two nodes give their pods addresses of one range.
+
+        Raises NotApplicable without any range or with one node, FactUnknown where just one's is
+        known.
+        """
         nodes = nodes_of(self._engine.api)
         blocks: dict[str, list[Network]] = {
             node.name: [ipaddress.ip_network(cidr) for cidr in node.pod_cidrs]
@@ -194,6 +198,10 @@ class IpamVerbs(Reader):
                 "no node has a range of its own for pods (spec.podCIDRs), and the network mode is "
                 f"{self._engine.profile.get('mode') or 'not known'}"
             )
+        if len(nodes) == 1:
+            raise NotApplicable("the cluster has one node, whose range nobody shares")
+        if len(blocks) == 1:
+            raise FactUnknown(f"the range of one node alone is known: {', '.join(blocks)}")
         facts = {name: ", ".join(map(str, found)) for name, found in blocks.items()}
         verdict = ipam.judge_blocks_distinct(blocks)
         return judge_sheet(self._engine, f"ranges of nodes: {where}", facts, verdict, _NODES)

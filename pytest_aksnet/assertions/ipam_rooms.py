@@ -9,6 +9,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_aksnet.assertions.azure import require_azure
 from pytest_aksnet.assertions.cluster_state import NodeState, nodes_of, pods_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations import ipam_arithmetic as arithmetic
@@ -30,12 +31,7 @@ class Rooms:
         """Read nodes. Raises NotApplicable off Azure, FactUnknown, EnvironmentProblem."""
         self._engine = engine
         self._profile = engine.profile
-        cloud = self._profile.need("cloud")
-        if cloud != "azure":
-            raise NotApplicable(
-                "subnets and surge are Azure's, and the nodes are not: the fact 'cloud' of the "
-                f"network profile is {cloud!r} ({self._profile.facts['cloud'].source})"
-            )
+        require_azure(engine, "subnets and surge are Azure's")
         self.mode = self._profile.need("mode")
         self.nodes = nodes_of(engine.api)
         self.pools = self._pools()
@@ -149,6 +145,11 @@ class Rooms:
         return list(demands.values())
 
     def _cost(self, pool: PoolPlan, *, of_pods: bool) -> Cost:
+        if not pool.max_pods and (of_pods or self.mode == "node-subnet"):
+            raise FactUnknown(
+                f"how many pods a node of pool {pool.name} takes is not known, and so not how many "
+                "addresses: status.allocatable.pods is missing of its nodes"
+            )
         if not of_pods:
             return arithmetic.cost_in_node_subnet(self.mode, pool.max_pods)
         return arithmetic.cost_in_pod_subnet(pool.max_pods, static_blocks=self._static(self.nodes))

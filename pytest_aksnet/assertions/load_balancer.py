@@ -71,6 +71,6 @@ class LoadBalancerVerbs(Looker):
             [Probe(kind=Kind.TCP, host=host, port=service.port, timeout_s=wait)] * count,
             lambda batch: judge(batch, frontend),
             what=f"{count} connections to {frontend}",
-            patience_s=engine.pacing.patience_s,
+            patience_s=engine.pacing.patience_with(service=True),
             diagnose=lambda _: why_not_by_proxy(engine, self._pod, serving),
         )

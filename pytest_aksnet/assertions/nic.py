@@ -1,22 +1,24 @@
 """Verbs about the interfaces of a node, for a host-network pod on it."""
 
+from pytest_aksnet.assertions.azure import require_azure
+from pytest_aksnet.assertions.node_health import require_host_network
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.accelerated_networking import judge_present, judge_used
-from pytest_aksnet.model.errors import NotApplicable, SettingsError
 from pytest_aksnet.model.observation import NicState, Throughput
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.verdict import Outcome, Verdict
 from pytest_aksnet.probes.iperf3 import PORT, Iperf3
 from pytest_aksnet.probes.nic import Nics
 
+ONLY_AZURE = "only Azure promises a virtual function"
 _SECONDS = 1
 
 
 def assert_vf_present(engine: Engine, pod: PodRef) -> NicState:
     """See ProbePod.assert_vf_present."""
-    _require_host_network(pod)
-    require_azure(engine)
+    require_host_network(pod)
+    require_azure(engine, ONLY_AZURE)
     return engine.converge(
         pod,
         Nics(),
@@ -28,8 +30,8 @@ def assert_vf_present(engine: Engine, pod: PodRef) -> NicState:
 
 def assert_vf_used(engine: Engine, pod: PodRef, to: AnyPod) -> NicState:
     """See ProbePod.assert_vf_used."""
-    _require_host_network(pod)
-    require_azure(engine)
+    require_host_network(pod)
+    require_azure(engine, ONLY_AZURE)
     target = pod_of(to)
     before = engine.look(pod, Nics(), lambda _: _step("the counters before the transfer"))
     engine.look(pod, Iperf3(host=target.ip, port=PORT, seconds=_SECONDS, streams=1), _transferred)
@@ -48,21 +50,3 @@ def _transferred(seen: Throughput) -> Verdict:
 def _step(sentence: str) -> Verdict:
     """What is looked at on the way to a judgement, and is none by itself."""
     return Verdict(outcome=Outcome.INCONCLUSIVE, sentence=sentence)
-
-
-def _require_host_network(pod: PodRef) -> None:
-    if not pod.host_network:
-        raise SettingsError(
-            f"pod {pod.namespace}/{pod.name} has a network namespace of its own and cannot see "
-            "its node's interfaces: use a host-network pod"
-        )
-
-
-def require_azure(engine: Engine) -> None:
-    """Raise NotApplicable off Azure, FactUnknown where the cloud is not known."""
-    cloud = engine.profile.need("cloud")
-    if cloud != "azure":
-        raise NotApplicable(
-            f"only Azure promises a virtual function, and the fact 'cloud' of the network profile "
-            f"is {cloud!r} ({engine.profile.facts['cloud'].source})"
-        )

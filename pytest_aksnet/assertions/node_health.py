@@ -11,7 +11,7 @@ from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.check_facts import judge_facts
 from pytest_aksnet.expectations import kernel
-from pytest_aksnet.model.errors import SettingsError
+from pytest_aksnet.model.errors import ExecNotCompleted, SettingsError
 from pytest_aksnet.model.observation import FactSheet, KernelState
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.probing import Kind, Probe
@@ -142,7 +142,10 @@ def _read(engine: Engine, pod: PodRef) -> KernelState:
 
 
 def _send(engine: Engine, pod: PodRef, target: PodRef) -> None:
-    """Connections to another node's reflector; whether they succeed is for other checks to say."""
+    """Connections to another node's reflector; whether they succeed is for other checks to say.
+
+    Raises ExecNotCompleted where none of them was made.
+    """
     probe = Probe(
         kind=Kind.TCP,
         host=target.ip,
@@ -150,4 +153,9 @@ def _send(engine: Engine, pod: PodRef, target: PodRef) -> None:
         timeout_s=_BURST_TIMEOUT_S,
         options={"pod": target.name},
     )
-    engine.prober.probe(pod, [probe] * BURST, budget_s=_BURST_BUDGET_S)
+    batch = engine.prober.probe(pod, [probe] * BURST, budget_s=_BURST_BUDGET_S)
+    if not any(answer is not None and answer.looked for answer in batch.answers):
+        raise ExecNotCompleted(
+            f"pod {pod.namespace}/{pod.name} made none of {BURST} connections to node "
+            f"{target.node}, so that nothing is lost proves nothing: {batch.problem or 'no answer'}"
+        )

@@ -38,37 +38,33 @@ class NodeInventoryVerbs(Reader):
     def assert_leases_renewed(self) -> FactSheet:
         """The kubelet of every node renews its Lease in time.
 
-        A Lease whose age cannot be told by the others is watched until it is renewed.
+        They are watched until one is renewed, and those whose age it does not tell as well.
         """
         names = [node["metadata"]["name"] for node in self._all_nodes()]
         leases = {name: lease for name, lease in self._node_leases().items() if name in names}
-        silent = self._watch_leases(leases, node_objects.doubtful_leases(leases))
+        silent = self._watch_leases(leases)
         verdict = node_objects.judge_leases(names, leases, silent)
         facts = {name: str(lease["spec"].get("renewTime")) for name, lease in leases.items()}
         sheet = FactSheet(what="Leases of kubelets", source=_LEASES, facts=facts)
         by_hand = ("kubectl", "get", "leases", "-n", "kube-node-lease", "-o", "yaml")
         return judge_facts(self._engine, sheet, verdict, by_hand=by_hand)
 
-    def _watch_leases(self, leases: Mapping[str, Json], doubtful: set[str]) -> dict[str, float]:
-        """Of the doubtful Leases those that were not renewed while they held (seconds looked)."""
-        engine, waiting = self._engine, set(doubtful)
-        began, silent = engine.now(), dict[str, float]()
-        while waiting:
-            now = self._node_leases()
-            for name in sorted(waiting):
-                passed = engine.now() - began
-                fresh = name in now and (
-                    now[name]["spec"].get("renewTime") != leases[name]["spec"].get("renewTime")
-                )
-                limit = min(node_objects.duration_s(leases[name]), _LONGEST_RENEWAL_S)
-                if fresh:
-                    waiting.discard(name)
-                elif passed > limit:
-                    waiting.discard(name)
-                    silent[name] = passed
-            if waiting:
-                engine.rest(engine.pacing.longest_pause_s)
-        return silent
+    def _watch_leases(self, leases: Mapping[str, Json]) -> dict[str, float]:
+        """Those of the Leases that may be old and were not renewed while they held (seconds)."""
+        engine = self._engine
+        began, fresh = engine.now(), set[str]()
+        while True:
+            now = {**leases, **self._node_leases()}
+            fresh |= {
+                name
+                for name, lease in leases.items()
+                if now[name]["spec"].get("renewTime") != lease["spec"].get("renewTime")
+            }
+            doubtful = node_objects.doubtful_leases({name: now[name] for name in leases}, fresh)
+            passed = engine.now() - began
+            if all(passed > _renewal_s(leases[name]) for name in doubtful):
+                return dict.fromkeys(doubtful, passed)
+            engine.rest(engine.pacing.longest_pause_s)
 
     def assert_node_addresses_unique(self) -> FactSheet:
         """Every node has an InternalIP of its own, in the nodes' subnets where they are known."""
@@ -156,6 +152,11 @@ class NodeInventoryVerbs(Reader):
 
     def _node_leases(self) -> dict[str, Json]:
         return {one["metadata"]["name"]: one for one in self._engine.api.items(_LEASES)}
+
+
+def _renewal_s(lease: Json) -> float:
+    """For how long a Lease is watched at the most (seconds)."""
+    return min(node_objects.duration_s(lease), _LONGEST_RENEWAL_S)
 
 
 def _pool(node: Json) -> str:

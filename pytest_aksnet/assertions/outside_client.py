@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from pytest_aksnet.assertions.load_balancer_causes import why_left_out
 from pytest_aksnet.assertions.looker import Reader
+from pytest_aksnet.assertions.policy_ways import Written
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.check_list import Asking, converge_list
@@ -24,14 +25,23 @@ from pytest_aksnet.expectations.load_balancer import (
     judge_shares,
     judge_source_kept,
 )
+from pytest_aksnet.expectations.policy_ways import Way, expected_ways, policy_pod
 from pytest_aksnet.model.command_line import shell_line
-from pytest_aksnet.model.errors import ConformanceFailure, ControlFailed, FactUnknown
+from pytest_aksnet.model.errors import (
+    ConformanceFailure,
+    ControlFailed,
+    FactUnknown,
+    NotApplicable,
+)
 from pytest_aksnet.model.peers import NodeRef, PodRef, ServiceRef
+from pytest_aksnet.model.policy import Node, PortSpec
+from pytest_aksnet.model.policy import Outside as OutsideHost
 from pytest_aksnet.model.probing import Answer, Batch, Finding, Kind, Probe, Prober
 from pytest_aksnet.model.site import ClientHost
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
 _LOOKS = 16
+_ANYWHERE = ("0.0.0.0",)
 _DENY_LOOKS = 6
 _EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 _KEYS = {
@@ -132,9 +142,11 @@ class OutsideClient(Reader):
         """externalTrafficPolicy Cluster: connections come in by each of these nodes.
 
         Statistical: missed by chance less than once in 10 million times, if each node that takes
-        part gets half of a fair share at least.
+        part gets half of a fair share at least. Raises NotApplicable where none takes part.
         """
         expected = [node.name for node in nodes if _EXCLUDED not in node.labels]
+        if not expected:
+            raise NotApplicable(f"each node that takes part has the label {_EXCLUDED}")
         owners = {
             address: node.name
             for node in self._engine.view.nodes()
@@ -162,6 +174,44 @@ class OutsideClient(Reader):
     def assert_not_allowed(self, service: ServiceRef, control: ServiceRef) -> Batch:
         """loadBalancerSourceRanges without this client: nothing, while `control` answers it."""
         return self._closed(service, control, "its source ranges do not have this client", RANGES)
+
+    def hold_frontend(self, service: ServiceRef, backend: AnyPod) -> Batch:
+        """The frontend leads to its one pod while no policy closes it. Raises ControlFailed."""
+        try:
+            return self.assert_frontend(service, [backend])
+        except ConformanceFailure as failure:
+            raise ControlFailed(
+                "the positive control that the frontend is reached without a policy did not hold: "
+                f"{str(failure).partition(chr(10))[0]}"
+            ) from failure
+
+    def assert_policies_judged(
+        self,
+        service: ServiceRef,
+        backend: AnyPod,
+        policy: Written,
+        control: ServiceRef,
+        *,
+        by_node: bool = False,
+    ) -> Batch:
+        """The frontend is closed or open as the policy says of its one pod and this client.
+
+        With `by_node` the pod sees a node, as with externalTrafficPolicy Cluster, else this client.
+        `control` is a frontend that no policy closes.
+        """
+        served = pod_of(backend)
+        way = Way(
+            what=f"{service.load_balancer_ips[0]}:{service.port}",
+            client=OutsideHost(name=self._host.what, ips=self._host.addresses or _ANYWHERE),
+            destination=policy_pod(served),
+            port=PortSpec(number=served.port),
+            via=Node(name="the node that is entered", ips=_ANYWHERE) if by_node else None,
+        )
+        engine = self._engine.profile.get("policy-engine")
+        [expected] = expected_ways([way], [policy.manifest], engine)
+        if expected.allowed:
+            return self.assert_frontend(service, [served])
+        return self._closed(service, control, expected.why, expected.source)
 
     def assert_released(self, service: ServiceRef, control: ServiceRef) -> Batch:
         """The frontend of a deleted Service answers no more, while `control` does."""

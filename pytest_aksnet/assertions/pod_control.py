@@ -1,5 +1,6 @@
 """Verbs about pods and the control plane: the API's Service, exec and logs by the tunnel."""
 
+from pytest_aksnet.assertions.authority import cluster_authority
 from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.assertions.target import AnyPod, pod_of, resolve
 from pytest_aksnet.check import Engine
@@ -17,7 +18,6 @@ from pytest_aksnet.model.errors import (
     ApiUnreachable,
     ControlFailed,
     ExecNotCompleted,
-    FactUnknown,
 )
 from pytest_aksnet.model.observation import ConnectOutcome, FactSheet
 from pytest_aksnet.model.peers import PodRef, ServiceRef
@@ -26,7 +26,6 @@ from pytest_aksnet.model.verdict import Outcome, Verdict
 from pytest_aksnet.probes.nc import Nc
 from pytest_aksnet.probes.numbers import Numbers
 
-_CA = "kube-root-ca.crt"
 _FIRST_LINE = "reflector on port"
 _GRACE_S = 6.0  # bounds a list only where the pod gets too little CPU to answer
 _MOST_ENDPOINTS = 3
@@ -44,13 +43,7 @@ class ControlPlaneVerbs(Looker):
         Raises FactUnknown where the pod's namespace has no ConfigMap kube-root-ca.crt.
         """
         engine, target = self._engine, resolve(api)
-        found = engine.api.get(f"/api/v1/namespaces/{self._pod.namespace}/configmaps/{_CA}")
-        authority = ((found or {}).get("data") or {}).get("ca.crt")
-        if not authority:
-            raise FactUnknown(
-                f"namespace {self._pod.namespace} has no ConfigMap {_CA} with the cluster's "
-                "authority, which the controller manager puts into every namespace"
-            )
+        authority = cluster_authority(engine, self._pod.namespace)
         probe = Probe(
             kind=Kind.TLS,
             host=target.host,

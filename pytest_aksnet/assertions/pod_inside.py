@@ -9,6 +9,7 @@ from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.assertions.pod_lists import (
     MODEL,
     JudgeCell,
+    aks_mode,
     look_at_list,
     patient,
     reached,
@@ -17,12 +18,11 @@ from pytest_aksnet.assertions.pod_lists import (
 from pytest_aksnet.assertions.target import AnyPod, Target, pod_of, resolve
 from pytest_aksnet.check import Engine
 from pytest_aksnet.check_many import Cell
+from pytest_aksnet.expectations.addresses import is_dual_stack, need_dual_stack
 from pytest_aksnet.expectations.pod_paths import judge_default_route, judge_mss, judge_mtus
-from pytest_aksnet.model.errors import NotApplicable
 from pytest_aksnet.model.observation import PodInterfaces
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.probing import Batch, Finding, Kind
-from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.verdict import Outcome, Verdict
 from pytest_aksnet.probes.pod_interfaces import InterfacesOfPod
 
@@ -33,12 +33,15 @@ class PodInsideVerbs(Looker):
     """What a pod's network namespace has."""
 
     def assert_mtu_like(self, others: Sequence[AnyPod]) -> PodInterfaces:
-        """The interfaces of this pod and of the others have the MTU that the mode promises."""
+        """The interfaces of this pod and of the others have the MTU that the mode promises.
+
+        Raises FactUnknown on Azure where the mode is not known.
+        """
         engine, node = self._engine, self._pod.node
         seen = {
             pod_of(pod).node: engine.diagnose_look(pod_of(pod), InterfacesOfPod()) for pod in others
         }
-        mode = engine.profile.get("mode")
+        mode = aks_mode(engine.profile)
 
         def judge(own: PodInterfaces) -> Verdict:
             return judge_mtus({**seen, node: own}, mode)
@@ -47,7 +50,7 @@ class PodInsideVerbs(Looker):
 
     def assert_default_route(self) -> PodInterfaces:
         """The pod has a default route for each family that the cluster's pods have."""
-        ipv6, node = _has_ipv6(self._engine.profile), self._pod.node
+        ipv6, node = is_dual_stack(self._engine.profile), self._pod.node
 
         def judge(seen: PodInterfaces) -> Verdict:
             return judge_default_route(seen, node=node, ipv6=ipv6)
@@ -55,7 +58,10 @@ class PodInsideVerbs(Looker):
         return self._engine.converge(self._pod, InterfacesOfPod(), judge, patience_s=0)
 
     def assert_mss_received(self, targets: Sequence[AnyPod]) -> Batch:
-        """The MSS that arrives from these pods shows no tunnel on the way."""
+        """The MSS that arrives from these pods shows no tunnel on the way.
+
+        Raises FactUnknown on Azure where the mode is not known.
+        """
         engine, pod = self._engine, self._pod
         found = [resolve(target) for target in targets]
         cells = [
@@ -79,19 +85,17 @@ class PodInsideVerbs(Looker):
     def over_ipv6(self) -> PodRef:
         """This pod by its IPv6 address, as a target. Raises ConformanceFailure if it has none.
 
-        Raises NotApplicable where pods have no IPv6 range, FactUnknown where that is not known.
+        Raises NotApplicable where the cluster has one family only, FactUnknown where that is not
+        known.
         """
         engine, pod = self._engine, self._pod
-        ranges = engine.profile.need("pod-cidrs")
-        if not _has_ipv6(engine.profile):
-            source = engine.profile.facts["pod-cidrs"].source
-            raise NotApplicable(f"pods have no IPv6 range here: pod-cidrs is {ranges} ({source})")
+        need_dual_stack(engine.profile)
         for ip in pod.ips:
             if ipaddress.ip_address(ip).version == 6:
                 return dataclasses.replace(pod, ip=ip)
         engine.fail(
             f"pod {pod.namespace}/{pod.name} on node {pod.node} has no IPv6 address, only "
-            f"{', '.join(pod.ips)}, and pods have the ranges {ranges}\n  promised by: {_DUAL}"
+            f"{', '.join(pod.ips)}, and the cluster is dual stack\n  promised by: {_DUAL}"
         )
 
     def assert_source_kept_by_all(self, targets: Sequence[AnyPod]) -> Batch:
@@ -114,14 +118,8 @@ class PodInsideVerbs(Looker):
         )
 
 
-def _has_ipv6(profile: NetworkProfile) -> bool:
-    """Whether the ranges of pods, as far as known, have one of IPv6."""
-    known = profile.get("pod-cidrs")
-    return known is not None and any(one.version == 6 for one in profile.networks("pod-cidrs"))
-
-
 def _narrow(engine: Engine, target: Target) -> JudgeCell:
-    mode, cloud = (engine.profile.get(name) for name in ("mode", "cloud"))
+    mode, cloud = aks_mode(engine.profile), engine.profile.get("cloud")
     judge_open = reached(target, Kind.TCP)
 
     def judge(batch: Batch, index: int) -> Verdict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from pytest_aksnet.assertions.authority import cluster_authority
 from pytest_aksnet.assertions.looker import Looker
 from pytest_aksnet.check_facts import judge_facts
 from pytest_aksnet.check_many import Cell, look_at_all
@@ -14,14 +15,13 @@ from pytest_aksnet.expectations.private_link import (
     judge_no_public,
     judge_private_by,
 )
-from pytest_aksnet.model.errors import FactUnknown, NotApplicable
+from pytest_aksnet.model.errors import FactUnknown, NotApplicable, SettingsError
 from pytest_aksnet.model.observation import FactSheet
 from pytest_aksnet.model.probing import Batch, Finding, Kind, Probe
 from pytest_aksnet.model.site import PrivateName
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
 _DNS_PORT = 53
-_ROOT_CA = "kube-root-ca.crt"
 _ANSWERED = frozenset({Finding.OK})
 _GRACE_S = 3.0
 _BY_HAND = ("sh", "-c", 'for n; do dig +noall +answer "$n"; done', "sh")
@@ -40,7 +40,12 @@ class PrivateLinkVerbs(Looker):
         return self._private_answers({"": here})
 
     def assert_private_names_agree(self, others: Sequence["PrivateLinkVerbs"]) -> FactSheet:
-        """This pod and the `others` get the same private addresses for each name."""
+        """This pod and the `others` get the same private addresses for each name.
+
+        Raises SettingsError without others: one pod agrees with itself.
+        """
+        if not others:
+            raise SettingsError("no other pod is named whose answers could be compared")
         seen: dict[str, dict[tuple[str, ...], list[str]]] = {}
         for looker in (self, *others):
             batch = looker.assert_private_names()
@@ -113,12 +118,9 @@ class PrivateLinkVerbs(Looker):
         """
         engine = self._engine
         name = engine.site.need_private_api_server(engine.profile.get("api-server"))
-        path = f"/api/v1/namespaces/{self._pod.namespace}/configmaps/{_ROOT_CA}"
-        authority = ((engine.api.get(path) or {}).get("data") or {}).get("ca.crt")
-        if not authority:
-            raise FactUnknown(f"namespace {self._pod.namespace} has no ConfigMap {_ROOT_CA}")
+        authority = cluster_authority(engine, self._pod.namespace)
         private = PrivateName(name=name)
-        probe = self._private_probe(Kind.TLS, private, name=name, ca=str(authority))
+        probe = self._private_probe(Kind.TLS, private, name=name, ca=authority)
 
         def judge(batch: Batch, index: int) -> Verdict:
             return judge_certificate(batch.answers[index], name=name)

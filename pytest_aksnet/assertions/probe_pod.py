@@ -34,6 +34,8 @@ from pytest_aksnet.assertions.pod_control import ControlPlaneVerbs
 from pytest_aksnet.assertions.pod_inside import PodInsideVerbs
 from pytest_aksnet.assertions.pod_inventory import ChurnVerbs
 from pytest_aksnet.assertions.pod_ways import PodWayVerbs
+from pytest_aksnet.assertions.policy_changes import PolicyChangeVerbs
+from pytest_aksnet.assertions.policy_ways import PolicyWayVerbs
 from pytest_aksnet.assertions.private_link import PrivateLinkVerbs
 from pytest_aksnet.assertions.service_changes import ServiceChangeVerbs
 from pytest_aksnet.assertions.service_mesh import MeshVerbs
@@ -65,6 +67,8 @@ class ProbePod(
     PlatformVerbs,
     PodInsideVerbs,
     PodWayVerbs,
+    PolicyChangeVerbs,
+    PolicyWayVerbs,
     RecordVerbs,
     ResolverVerbs,
     ServiceChangeVerbs,

@@ -163,11 +163,13 @@ class MeshVerbs(IngressVerbs):
             _front(service), [cell], f"the caller's identity at {service.fqdn}", alive=self._pod
         )
 
-    def assert_split_in_mesh(self, service: ServiceRef, percents: Mapping[PodRef, int]) -> Batch:
-        """The pods of a Service get their shares of 200 requests, as far as chance allows.
+    def assert_split_in_mesh(
+        self, service: ServiceRef, percents: Mapping[PodRef, int]
+    ) -> FactSheet:
+        """The pods of a Service get their shares of the requests, as far as chance allows.
 
-        It is looked again until the sidecars have caught up, so the shares should be far from equal
-        ones: of two pods with weights 90 and 10, equal shares pass a look with less than 1e-12.
+        It is looked again until the sidecars have caught up, see `assert_split`, so the shares
+        should be far from equal ones, which pods without weights have.
         """
         return self.assert_split(_front(service), service.fqdn, percents, alive=self._pod)
 

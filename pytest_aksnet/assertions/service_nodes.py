@@ -65,11 +65,8 @@ class ServiceNodeVerbs(Looker):
                 for name, answer in answers.items()
             },
         )
-        asked = [
-            Frontend(what=node.name, host=node.ip, port=HEALTHZ_PORT, node=node.name)
-            for node in nodes
-        ]
-        return judge_facts(engine, sheet, verdict, by_hand=_healthz(asked))
+        by_hand = _healthz(_at_nodes(nodes, HEALTHZ_PORT))
+        return judge_facts(engine, sheet, verdict, by_hand=by_hand)
 
     def assert_health_ports(
         self, service: ServiceRef, nodes: Sequence[NodeRef], serving: Sequence[AnyPod]
@@ -80,15 +77,7 @@ class ServiceNodeVerbs(Looker):
             raise SettingsError(f"Service {service.name} has no health check node port")
         serve = {pod_of(server).node for server in serving}
         wait = engine.pacing.connect_timeout_s
-        asked = [
-            Frontend(
-                what=f"health check port {port} of node {node.name}",
-                host=node.ip,
-                port=port,
-                node=node.name,
-            )
-            for node in nodes
-        ]
+        asked = _at_nodes(nodes, port)
 
         def cell(frontend: Frontend) -> Cell:
             def judge(batch: Batch, index: int) -> Verdict:
@@ -107,6 +96,18 @@ class ServiceNodeVerbs(Looker):
         what = f"the health check ports of {service.name}"
         settle(engine, self._pod, cells, what=what)
         return look(engine, self._pod, cells, what=what, by_hand=_healthz(asked))
+
+
+def _at_nodes(nodes: Sequence[NodeRef], port: int) -> list[Frontend]:
+    return [
+        Frontend(
+            what=f"health check port {port} of node {node.name}",
+            host=node.ip,
+            port=port,
+            node=node.name,
+        )
+        for node in nodes
+    ]
 
 
 def _healthz(asked: Sequence[Frontend]) -> tuple[str, ...]:

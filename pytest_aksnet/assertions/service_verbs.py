@@ -20,6 +20,7 @@ from pytest_aksnet.assertions.service_lists import (
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check_facts import judge_facts
 from pytest_aksnet.check_many import Cell
+from pytest_aksnet.expectations.addresses import is_dual_stack
 from pytest_aksnet.expectations.service_answers import (
     AFFINITY,
     NODE_PORTS,
@@ -43,6 +44,7 @@ _AFFINE_CONNECTIONS = 40
 # A source port that no other look of an agent takes.
 _STEADY_PORT = 19153
 _NEARBY_CONNECTIONS = 30
+_DUAL_STACK = "Kubernetes docs: concepts/services-networking/dual-stack, Services"
 _CLOSED = frozenset(
     {Finding.TIMEOUT, Finding.REFUSED, Finding.RESET, Finding.UNREACH, Finding.PROHIBITED}
 )
@@ -92,9 +94,16 @@ class ServiceVerbs(Looker):
     def assert_served_ipv6(self, service: ServiceRef, serving: Sequence[AnyPod]) -> Batch:
         """The Service's IPv6 cluster IP is served by one of these pods.
 
-        Raises NotApplicable where the API server gave it none, though PreferDualStack asks for one.
+        PreferDualStack asks for one: raises ConformanceFailure where the API server gave it none
+        and the cluster is known to be dual-stack, else NotApplicable.
         """
         found = [ip for ip in service.cluster_ips if ":" in ip]
+        if not found and is_dual_stack(self._engine.profile):
+            self._engine.fail(
+                f"Service {service.namespace}/{service.name} (PreferDualStack) should have an IPv6 "
+                f"cluster IP, as the cluster is dual stack, but has only "
+                f"{', '.join(service.cluster_ips)}\n  promised by: {_DUAL_STACK}"
+            )
         if not found:
             raise NotApplicable(
                 "this cluster is not dual-stack: the API server gave the Service "

@@ -75,7 +75,8 @@ def assert_snat(
         return judge_among(
             seen,
             expected=expected,
-            other_than=_own(engine, pod),
+            # A node's own address is no translated one where a pod of its network asks outside.
+            other_than=_own(engine, pod) or (addresses_of(engine, pod) if outside else frozenset()),
             what="a translated address",
             source=_document(engine, pod, target, seen, (Source.NODE, Source.PUBLIC)),
             cause="the address was not translated as it should be (SNAT): see the non-masquerade "

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from pytest_aksnet.assertions.azure import require_azure
 from pytest_aksnet.assertions.looker import Looker, Reader
-from pytest_aksnet.assertions.nic import require_azure
+from pytest_aksnet.assertions.nic import ONLY_AZURE
 from pytest_aksnet.assertions.node_health import require_host_network
 from pytest_aksnet.assertions.nodes import node_named
 from pytest_aksnet.assertions.target import AnyPod, pod_of
@@ -25,6 +26,7 @@ from pytest_aksnet.expectations.transfers import (
     judge_same_driver,
     judge_sent_again,
 )
+from pytest_aksnet.model.errors import NotApplicable
 from pytest_aksnet.model.observation import FactSheet, NicState, Throughput, Transfer
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.probing import Finding, Kind, Probe
@@ -75,7 +77,7 @@ class PairTransfer(Reader):
         return self._assert_vf_used(self._pair[1])
 
     def _assert_vf_used(self, node: str) -> FactSheet:
-        require_azure(self._engine)
+        require_azure(self._engine, ONLY_AZURE)
         return self._judge(
             f"the virtual function of node {node}",
             lambda seen: judge_used(seen.before[node], seen.after[node], node=node),
@@ -163,9 +165,14 @@ class PairVerbs(Looker):
     """Of ProbePod: what host-network pods see of the hardware and of the way between nodes."""
 
     def assert_same_driver(self, hosts: Sequence[AnyPod], pool: str) -> FactSheet:
-        """The virtual functions of the nodes of these pods have one driver."""
+        """The virtual functions of the nodes of these pods have one driver.
+
+        Raises NotApplicable off Azure, and where there is one node to look at.
+        """
         engine = self._engine
-        require_azure(engine)
+        require_azure(engine, ONLY_AZURE)
+        if len(hosts) < 2:
+            raise NotApplicable(f"of pool {pool} one node takes part, which differs from nobody")
         pods = [require_host_network(pod_of(host)) for host in hosts]
         states = {pod.node: engine.look(pod, Nics(), _looked).observation for pod in pods}
         verdict = judge_same_driver(states, pool=pool)

@@ -1,7 +1,9 @@
 """Verbs about what an upgrade meets: versions, retirements, leftovers and deprecated APIs."""
 
 import datetime
+from collections.abc import Mapping
 
+from pytest_aksnet.assertions.azure import require_azure
 from pytest_aksnet.assertions.cluster_state import nodes_of
 from pytest_aksnet.assertions.looker import Reader
 from pytest_aksnet.assertions.sheets import judge_sheet
@@ -10,7 +12,7 @@ from pytest_aksnet.expectations import upgrade_leftovers, upgrade_retirements, u
 from pytest_aksnet.expectations.masquerade_config import ranges_of
 from pytest_aksnet.expectations.upgrade_retirements import Retirement
 from pytest_aksnet.model.api import Json
-from pytest_aksnet.model.errors import FactUnknown, NotApplicable
+from pytest_aksnet.model.errors import FactUnknown
 from pytest_aksnet.model.observation import FactSheet
 from pytest_aksnet.probes.api_metrics import deprecated_apis
 
@@ -31,16 +33,23 @@ class UpgradeVerbs(Reader):
 
     def assert_nothing_retired(self) -> FactSheet:
         """Nothing in use has been retired by AKS. Raises NotApplicable off AKS."""
-        _require_aks(self._engine, "AKS retires only what AKS has")
-        found = _retirements(self._engine)
+        require_azure(self._engine, "AKS retires only what AKS has")
+        images = {node.name: node.info.get("osImage", "") for node in nodes_of(self._engine.api)}
+        found = _retirements(self._engine, images)
         today = _today(self._engine)
-        facts = {where: f"{one.what}: {one.ends}" for where, one in found.items()}
+        profile = self._engine.profile
+        facts = {
+            **{f"osImage of node {node}": image or "not known" for node, image in images.items()},
+            **{fact: profile.get(fact) or "not known" for fact in ("mode", "load-balancer-sku")},
+            "kinds of agent pools": "known" if profile.azure else "not known",
+            **{where: f"{one.what}: {one.ends}" for where, one in found.items()},
+        }
         verdict = upgrade_retirements.judge_retirements(found, today)
         return judge_sheet(self._engine, f"what AKS retires, as of {today}", facts, verdict, _NODES)
 
     def assert_version_supported(self) -> FactSheet:
         """AKS supports this version of Kubernetes. Raises NotApplicable off AKS."""
-        _require_aks(self._engine, "support of versions is AKS's own")
+        require_azure(self._engine, "support of versions is AKS's own")
         version, today = _version(self._engine), _today(self._engine)
         plan = self._engine.profile.get("support-plan") or ""
         facts = {"version": version, "day": str(today), "support plan": plan or "not known"}
@@ -59,10 +68,15 @@ class UpgradeVerbs(Reader):
         return judge_sheet(self._engine, "versions of kubelets", facts, verdict, _NODES)
 
     def assert_parts_go_together(self) -> FactSheet:
-        """Service proxy, policy engine and Cilium go with this version and one another."""
+        """Service proxy, policy engine and Cilium go with this version and one another.
+
+        Raises FactUnknown where the proxy is not known, or the engine where it matters.
+        """
         profile = self._engine.profile
         agents = _daemon_sets(self._engine)
-        proxy = profile.get("kube-proxy-mode") or ""
+        proxy = profile.need("kube-proxy-mode")
+        if proxy == "ipvs":
+            profile.need("policy-engine")
         engines = frozenset(filter(None, [profile.get("policy-engine")]))
         cilium = _image(agents["cilium"]) if "cilium" in agents else ""
         verdict = upgrade_versions.judge_pairs(
@@ -74,7 +88,7 @@ class UpgradeVerbs(Reader):
         )
         facts = {
             "version": _version(self._engine),
-            "kube-proxy": proxy or "not known",
+            "kube-proxy": proxy,
             "policy engine": ", ".join(engines) or "not known",
             "Cilium": cilium or "none",
         }
@@ -107,7 +121,7 @@ class UpgradeVerbs(Reader):
         Raises OutputUnparsable where /metrics is not what an API server says.
         """
         asked = deprecated_apis(self._engine.api.text("/metrics"))
-        facts = {
+        facts = {"API server": _version(self._engine)} | {
             f"{one.group or 'core'}/{one.version} {one.resource}": one.removed_release or "kept"
             for one in asked
         }
@@ -128,7 +142,7 @@ def _image(found: Json) -> str:
     return str(containers[0].get("image", ""))
 
 
-def _retirements(engine: Engine) -> dict[str, Retirement]:
+def _retirements(engine: Engine, images: Mapping[str, str]) -> dict[str, Retirement]:
     profile, azure = engine.profile, engine.profile.azure
     found: dict[str, Retirement] = {}
     if profile.get("mode") == "kubenet":
@@ -149,7 +163,6 @@ def _retirements(engine: Engine) -> dict[str, Retirement]:
     for one in engine.api.items("/apis/apps/v1/namespaces/kube-system/deployments"):
         if one["metadata"]["name"] == _MESH:
             found[f"Deployment {_place(one)}"] = upgrade_retirements.SERVICE_MESH_ADDON
-    images = {node.name: node.info.get("osImage", "") for node in nodes_of(engine.api)}
     return found | upgrade_retirements.retirements_of_images(images)
 
 
@@ -164,12 +177,3 @@ def _version(engine: Engine) -> str:
 
 def _today(engine: Engine) -> datetime.date:
     return engine.site.as_of or datetime.datetime.now(datetime.UTC).date()
-
-
-def _require_aks(engine: Engine, why: str) -> None:
-    cloud = engine.profile.need("cloud")
-    if cloud != "azure":
-        raise NotApplicable(
-            f"{why}, and the fact 'cloud' of the network profile is {cloud!r} "
-            f"({engine.profile.facts['cloud'].source})"
-        )

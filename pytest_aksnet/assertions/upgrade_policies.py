@@ -24,7 +24,10 @@ class UpgradePolicyVerbs(Reader):
     """What `Inventory` says of policies that people wrote."""
 
     def assert_policies_allow_local_dns(self) -> FactSheet:
-        """Policies that allow DNS allow it at LocalDNS too. Raises NotApplicable without engine."""
+        """Policies that allow DNS allow it at LocalDNS too.
+
+        Raises NotApplicable without an engine or any policy.
+        """
         profile = self._engine.profile
         state = profile.need("local-dns")
         if state == "off" and profile.get("cloud") != "azure":
@@ -49,7 +52,7 @@ class UpgradePolicyVerbs(Reader):
     def assert_policies_mean_the_same(self) -> FactSheet:
         """No policy names pods or nodes by address, which Cilium ignores.
 
-        Raises NotApplicable with engines that neither are nor become Cilium.
+        Raises NotApplicable with engines that neither are nor become Cilium, and without a policy.
         """
         profile = self._engine.profile
         if profile.get("cloud") != "azure" and profile.get("data-plane") != "cilium":
@@ -76,9 +79,15 @@ class UpgradePolicyVerbs(Reader):
 
 
 def _policies(engine: Engine) -> list[Json]:
-    """Those that people wrote: a run's own come and go with its tests."""
+    """Those that people wrote: a run's own come and go with its tests.
+
+    Raises NotApplicable where there is none.
+    """
     api = engine.api
-    return of_others(api.items(_POLICIES), own_namespaces(api))
+    found = of_others(api.items(_POLICIES), own_namespaces(api))
+    if not found:
+        raise NotApplicable("nobody has written a NetworkPolicy in this cluster")
+    return found
 
 
 def _judge_policies(

@@ -29,10 +29,15 @@ class UpgradeWorkloadVerbs(Reader):
     """What `Inventory` says of workloads that an upgrade drains."""
 
     def assert_budgets_let_drain(self) -> FactSheet:
-        """Every PodDisruptionBudget that covers pods lets one of them go."""
+        """Every PodDisruptionBudget that covers pods lets one of them go.
+
+        Raises NotApplicable where none does.
+        """
         api = self._engine.api
         found = of_others(api.items("/apis/policy/v1/poddisruptionbudgets"), own_namespaces(api))
-        budgets = [_budget(one) for one in found]
+        budgets = [budget for budget in map(_budget, found) if budget.pods]
+        if not budgets:
+            raise NotApplicable("no PodDisruptionBudget of the cluster covers a pod")
         facts = {one.name: f"{one.allowed} of {one.pods} pods may go" for one in budgets}
         return judge_sheet(
             self._engine,
@@ -43,7 +48,10 @@ class UpgradeWorkloadVerbs(Reader):
         )
 
     def assert_webhooks_answered(self) -> FactSheet:
-        """Every admission webhook that fails closed has a ready endpoint."""
+        """Every admission webhook that fails closed has a ready endpoint.
+
+        Raises NotApplicable where none is answered inside of the cluster.
+        """
         api = self._engine.api
         ready = Counter[str]()
         for one in api.items("/apis/discovery.k8s.io/v1/endpointslices"):
@@ -59,6 +67,8 @@ class UpgradeWorkloadVerbs(Reader):
             for one in api.items(f"{_ADMISSION}/{kind}")
             for webhook in _webhooks(one, ready)
         ]
+        if not any(one.fails_closed for one in webhooks):
+            raise NotApplicable("no admission webhook fails closed and is answered by a Service")
         facts = {one.name: f"Service {one.service}: {one.ready} ready" for one in webhooks}
         return judge_sheet(
             self._engine,
@@ -69,7 +79,10 @@ class UpgradeWorkloadVerbs(Reader):
         )
 
     def assert_services_outlive_drain(self) -> FactSheet:
-        """No Service is served only by pods without a controller."""
+        """No Service is served only by pods without a controller.
+
+        Raises FactUnknown where no EndpointSlice names a pod, as that of the cluster's DNS does.
+        """
         api = self._engine.api
         own = own_namespaces(api)
         pods = {pod.key: pod for pod in pods_of(api) if pod.namespace not in own}
@@ -82,6 +95,8 @@ class UpgradeWorkloadVerbs(Reader):
                 if service and target.get("kind") == "Pod":
                     name = f"{target.get('namespace') or namespace}/{target.get('name')}"
                     behind.setdefault(f"{namespace}/{service}", set()).add(name)
+        if not behind:
+            raise FactUnknown("no EndpointSlice of the cluster names a pod")
         lone = {key for key, pod in pods.items() if _is_lone(pod)}
         served = {
             service: sorted(names)
@@ -129,7 +144,7 @@ class UpgradeWorkloadVerbs(Reader):
     def assert_pools_alike(self) -> FactSheet:
         """The nodes of each agent pool have one version, system and image.
 
-        Raises NotApplicable where no node has a pool.
+        Raises NotApplicable where no node has a pool, or none shares its pool with another.
         """
         pools: dict[str, dict[str, list[str]]] = {}
         for node in nodes_of(self._engine.api):
@@ -137,6 +152,8 @@ class UpgradeWorkloadVerbs(Reader):
                 pools.setdefault(node.pool, {}).setdefault(_make(node), []).append(node.name)
         if not pools:
             raise NotApplicable("no node has the label kubernetes.azure.com/agentpool")
+        if all(sum(map(len, found.values())) < 2 for found in pools.values()):
+            raise NotApplicable("no agent pool has two nodes that could differ")
         facts = {pool: "; ".join(found) for pool, found in pools.items()}
         return judge_sheet(
             self._engine,

@@ -71,7 +71,7 @@ def judge_used(before: NicState, after: NicState, *, node: str) -> Verdict:
     total = (synthetic.rx_packets + synthetic.tx_packets) - (
         earlier.rx_packets + earlier.tx_packets
     )
-    if not after.vf_counters.get(synthetic.name):
+    if not (before.vf_counters.get(earlier.name) and after.vf_counters.get(synthetic.name)):
         return Verdict(
             outcome=Outcome.INCONCLUSIVE,
             sentence=f"{synthetic.name} of node {node} has no vf_ counters to read",

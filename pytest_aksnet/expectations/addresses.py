@@ -1,8 +1,10 @@
-"""Owns two questions about an address: is it private, and which addresses are a node's own."""
+"""Owns questions about addresses: which are private, which a node's own, of which families."""
 
 import ipaddress
 
+from pytest_aksnet.model.errors import NotApplicable
 from pytest_aksnet.model.peers import NodeRef
+from pytest_aksnet.model.profile import NetworkProfile
 
 # RFC 1918, RFC 6598 (shared address space), RFC 4193 (ULA). `is_private` of the standard library
 # also counts documentation and benchmark ranges, which are public addresses to a router.
@@ -28,3 +30,19 @@ def node_addresses(node: NodeRef) -> frozenset[str]:
         str(ipaddress.ip_network(cidr, strict=False).network_address + 1) for cidr in node.pod_cidrs
     )
     return frozenset((*node.addresses, *gateways))
+
+
+def is_dual_stack(profile: NetworkProfile) -> bool:
+    """Whether pods and Services are known to have both families."""
+    return {"ipv4", "ipv6"} <= set((profile.get("ip-families") or "").split(","))
+
+
+def need_dual_stack(profile: NetworkProfile) -> None:
+    """Raise NotApplicable where the cluster is known to have one IP family only.
+
+    Raises FactUnknown where that is not known.
+    """
+    families = profile.need("ip-families")
+    if not is_dual_stack(profile):
+        source = profile.facts["ip-families"].source
+        raise NotApplicable(f"the cluster is not dual stack: it has {families} ({source})")

@@ -69,6 +69,15 @@ def parse(text: str) -> tuple[Directive, ...]:
     return tuple(stack[0])
 
 
+def has_plugin(text: str, plugin: str) -> bool:
+    """Whether a server block of a Corefile has this plugin; not where it does not parse."""
+    try:
+        blocks = parse(text)
+    except CorefileBroken:
+        return False
+    return any(one.words[0] == plugin for block in blocks for one in block.body)
+
+
 def pod_records(text: str) -> str:
     """What the plugin kubernetes does with names of pods: disabled, insecure or verified."""
     return _setting(text, "kubernetes", "pods") or "disabled"

@@ -9,6 +9,8 @@ CUSTOM_SERVERS = (
     "Azure docs: virtual-networks-name-resolution-for-vms-and-role-instances; AKS docs: "
     "private-clusters and coredns-custom, custom DNS servers"
 )
+# What a server says that does not, or may not, find out.
+_NO_ANSWERS = ("SERVFAIL", "REFUSED", "NOTIMP", "FORMERR")
 
 
 def judge_agreement(
@@ -55,6 +57,16 @@ def judge_agreement(
             f"is chance, but {'; '.join(problems)}"
         )
         return Verdict(outcome=Outcome.FAIL, sentence=sentence, source=CUSTOM_SERVERS)
+    if all(
+        answer is not None and str(answer.facts.get("rcode")) in _NO_ANSWERS
+        for answer in answers.values()
+    ):
+        codes = {str(one.facts.get("rcode")) for one in answers.values() if one is not None}
+        sentence = (
+            f"{', '.join(servers)} say {' or '.join(sorted(codes)) or 'nothing'} to all that was "
+            "asked, so that they say the same proves nothing"
+        )
+        return Verdict(outcome=Outcome.INCONCLUSIVE, sentence=sentence, source=CUSTOM_SERVERS)
     if unseen:
         sentence = f"{len(unseen)} of {len(answers)} questions could not be looked at"
         return Verdict(outcome=Outcome.INCONCLUSIVE, sentence=sentence)

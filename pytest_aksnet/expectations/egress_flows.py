@@ -1,5 +1,6 @@
 """What many flows at once, and silent ones, must show on their way to the internet."""
 
+from pytest_aksnet.expectations.upgrade_ports import ports_by_size
 from pytest_aksnet.model.probing import Answer, Batch, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
@@ -8,9 +9,7 @@ IDLE = (
     "Azure docs: load-balancer-tcp-reset, nat-gateway-resource: idle flows live 4 minutes or more"
 )
 
-# SNAT ports of each machine for one destination, by the most machines behind the outbound rule. NAT
-# gateways (64,512 for each address) and firewalls (2,496 for each address and instance) have more.
-_BY_SIZE = ((50, 1024), (100, 512), (200, 256), (400, 128), (800, 64), (1000, 32))
+# Of the machines behind an outbound rule beyond the last size that is documented.
 _FEWEST = 32
 _SHARE = 8  # others use ports too, and closed connections keep theirs for minutes
 _MOST = 128
@@ -18,8 +17,12 @@ _LOST_BY_CHANCE = 1
 
 
 def promised_ports(nodes: int) -> int:
-    """SNAT ports that a load balancer gives each of so many nodes by default."""
-    return next((ports for most, ports in _BY_SIZE if nodes <= most), _FEWEST)
+    """SNAT ports that a load balancer gives each of so many nodes by default.
+
+    NAT gateways (64,512 for each address) and firewalls (2,496 for each address and instance) have
+    more.
+    """
+    return ports_by_size(nodes) or _FEWEST
 
 
 def burst_size(nodes: int) -> int:

@@ -38,6 +38,13 @@ def judge_ranges(
     answer pods. `leftover`: the user's own ConfigMap is there, which AKS merges.
     """
     document = _DOCUMENTS[mode]
+    if not pods:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence="no pod with an address of its own is known that the ranges could be "
+            "compared with",
+            source=document,
+        )
     listed = ", ".join(sorted(map(str, ranges))) or "empty"
     wrong = [f"{pods[ip]} ({ip}) is not in it" for ip in _outside(pods, ranges)][:1]
     if wrong:

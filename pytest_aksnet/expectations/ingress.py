@@ -104,8 +104,7 @@ def judge_split(
     lost = [answer for answer in answers if answer is None or answer.finding is not Finding.OK]
     if lost:
         return judge_reached(lost[0], what=what, source=WEIGHTS)
-    replies = [reply_of(answer) for answer in answers if answer is not None]
-    counts = Counter(reply.pod or f"status {reply.status}" for reply in replies)
+    counts = _counts(answers)
     sentence = f"{what}: of {len(answers)} requests " + ", ".join(
         f"{counts[pod]} went to pod {pod} (weight {share:.0%}: "
         f"{'{} to {}'.format(*plausible_counts(len(answers), share))} are plausible)"
@@ -122,6 +121,16 @@ def judge_split(
     )
     outcome = Outcome.PASS if good else Outcome.FAIL
     return Verdict(outcome=outcome, sentence=sentence, source=WEIGHTS)
+
+
+def counted(answers: Sequence[Answer | None]) -> dict[str, str]:
+    """How many requests each pod answered, by its name, or which status, where it was none."""
+    return {who: str(number) for who, number in sorted(_counts(answers).items())}
+
+
+def _counts(answers: Sequence[Answer | None]) -> Counter[str]:
+    replies = [reply_of(answer) for answer in answers if answer is not None]
+    return Counter(reply.pod or f"status {reply.status}" for reply in replies)
 
 
 def judge_certificate(answer: Answer | None, *, host: str) -> Verdict:

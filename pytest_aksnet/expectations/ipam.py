@@ -43,6 +43,8 @@ class Room:
 
 def judge_room_for_a_node(rooms: Sequence[tuple[Room, Cost]], *, source: str) -> Verdict:
     """One more node of each pool finds what it needs."""
+    if not rooms:
+        return _unknown("no range or subnet is known that a node takes something of")
     too_small = [(room, cost) for room, cost in rooms if room.free < cost.sure]
     if too_small:
         found = "; ".join(
@@ -69,6 +71,8 @@ def judge_pod_blocks(room: Room, routes: Room | None) -> Verdict:
 
 def judge_pods_per_node(running: Mapping[str, tuple[int, int]]) -> Verdict:
     """No node is full: `running` has its pods and the most that its kubelet takes, by node."""
+    if not running:
+        return _unknown("no node is known")
     full = [
         f"{node} has {pods} of {most}" for node, (pods, most) in running.items() if pods >= most
     ]
@@ -79,7 +83,7 @@ def judge_pods_per_node(running: Mapping[str, tuple[int, int]]) -> Verdict:
         for node, (pods, most) in running.items()
         if pods >= most * _NEARLY
     ]
-    fullest = min(running.values(), default=(0, 0), key=lambda one: one[1] - one[0])
+    fullest = min(running.values(), key=lambda one: one[1] - one[0])
     return _hold(
         f"every node takes more pods (the fullest has {fullest[0]} of {fullest[1]})",
         _MAX_PODS,
@@ -180,6 +184,10 @@ def _some(texts: Iterable[str]) -> str:
 
 def _fail(sentence: str, source: str) -> Verdict:
     return Verdict(outcome=Outcome.FAIL, sentence=sentence, source=source)
+
+
+def _unknown(sentence: str) -> Verdict:
+    return Verdict(outcome=Outcome.INCONCLUSIVE, sentence=sentence)
 
 
 def _hold(sentence: str, source: str, *, warning: str = "") -> Verdict:

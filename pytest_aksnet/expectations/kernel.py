@@ -52,7 +52,10 @@ def judge_settings(state: KernelState, wanted: Wanted, *, node: str) -> Verdict:
     verdicts = [_set_to("net.ipv4.ip_forward", "1", settings, node)]
     if wanted.ipv6:
         verdicts.append(_set_to("net.ipv6.conf.all.forwarding", "1", settings, node))
-    if wanted.cilium and settings.get("net.ipv4.conf.all.rp_filter") == _STRICT:
+    strict = settings.get("net.ipv4.conf.all.rp_filter")
+    if wanted.cilium and strict is None:
+        verdicts.append(_unreadable("net.ipv4.conf.all.rp_filter", node, _RP_FILTER))
+    if wanted.cilium and strict == _STRICT:
         verdicts.append(
             _failed(
                 f"node {node} should not filter by the reverse path where Cilium routes (it holds "
@@ -128,6 +131,8 @@ def judge_conntrack(before: KernelState, after: KernelState, *, node: str) -> Ve
             _HEADROOM,
         )
     grown = _grown(before.conntrack, after.conntrack)
+    if not grown.keys() >= {"early_drop", "drop"}:
+        return _unreadable("the counters of /proc/net/stat/nf_conntrack", node, _CONNTRACK)
     clashes = grown.get("insert_failed", 0)
     pushed_out, dropped = grown.get("early_drop", 0), grown.get("drop", 0) - clashes
     if pushed_out > 0 or dropped > 0:
@@ -159,6 +164,8 @@ def judge_link(before: KernelState, after: KernelState, *, node: str) -> Verdict
             f"only {packets} packets passed {after.uplink} of node {node}: too few to tell",
             _COUNTERS,
         )
+    if not grown.keys() & set(_LOSSES):
+        return _unreadable(f"what {after.uplink} loses", node, _COUNTERS)
     lost = {name: grown[name] for name in _LOSSES if grown.get(name, 0) > 0}
     most = STRAY + packets * MOST_LOST
     seen = ", ".join(f"{name} {count}" for name, count in lost.items()) or "no error and no drop"
@@ -183,6 +190,8 @@ def judge_retransmits(before: KernelState, after: KernelState, *, node: str) -> 
         return _inconclusive(
             f"node {node} sent only {sent} TCP segments while we looked: too few to tell", _LOSS
         )
+    if "Tcp.RetransSegs" not in grown:
+        return _unreadable("Tcp.RetransSegs", node, _LOSS)
     dropped = grown.get("TcpExt.ListenDrops", 0)
     warning = ""
     if dropped > 0:

@@ -51,11 +51,12 @@ def judge_internal_address(
 def judge_public_address(addresses: Sequence[str], *, service: str) -> Verdict:
     """Whether a Service without the annotation has a public address."""
     private = [address for address in addresses if is_private(address)]
-    if private:
+    if private or not addresses:
+        saw = f"has the private {', '.join(private)}" if private else "has no address"
         return Verdict(
             outcome=Outcome.FAIL,
-            sentence=f"the public load balancer of {service} should have a public address, but has "
-            f"the private {', '.join(private)}",
+            sentence=f"the public load balancer of {service} should have a public address, but "
+            f"{saw}",
             source=SERVED,
         )
     return Verdict(
@@ -84,6 +85,11 @@ def judge_both_families(addresses: Sequence[str], *, service: str) -> Verdict:
 
 def judge_address_kept(before: Sequence[str], after: Sequence[str], *, service: str) -> Verdict:
     """Whether a Service has the addresses that it had before it was changed."""
+    if not before:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"{service} had no address before it was changed that it could have kept",
+        )
     if sorted(before) != sorted(after):
         return Verdict(
             outcome=Outcome.FAIL,

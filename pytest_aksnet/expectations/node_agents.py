@@ -54,18 +54,31 @@ def expected_agents(profile: NetworkProfile) -> dict[str, str]:
 
 
 def judge_ready(sets: Sequence[Json], expected: Mapping[str, str]) -> Verdict:
-    """Whether every expected agent is there, and each agent runs and is ready on all its nodes."""
-    names = {one["metadata"]["name"] for one in sets}
+    """Whether every expected agent is there, and each agent runs and is ready on all its nodes.
+
+    One that is wanted on no node says nothing, unless it is expected: then it does not run.
+    """
+    placed = [one for one in sets if _wanted_somewhere(one)]
+    running = {one["metadata"]["name"] for one in placed}
+    there = {one["metadata"]["name"] for one in sets}
     verdicts = [
         Verdict(
             outcome=Outcome.FAIL,
-            sentence=f"DaemonSet {name} should run, by {why}, but there is none",
+            sentence=f"DaemonSet {name} should run, by {why}, but "
+            + ("no node is to have it" if name in there else "there is none"),
             source=EXPECTED_SOURCE,
         )
         for name, why in sorted(expected.items())
-        if name not in names
+        if name not in running
     ]
-    return merge([*verdicts, *map(_judge_one, sets)])
+    return merge([*verdicts, *map(_judge_one, placed)])
+
+
+def _wanted_somewhere(one: Json) -> bool:
+    """Whether a DaemonSet has nodes, or its status is of before its last change."""
+    status = one.get("status", {})
+    current = status.get("observedGeneration", 0) >= one["metadata"].get("generation", 0)
+    return not current or status.get("desiredNumberScheduled", 0) > 0
 
 
 def _judge_one(one: Json) -> Verdict:
@@ -91,8 +104,11 @@ def _judge_one(one: Json) -> Verdict:
 
 
 def judge_images(sets: Sequence[Json], pods: Sequence[Json]) -> Verdict:
-    """Whether the pods of each agent run the images that its DaemonSet has now, on all nodes."""
-    return merge(_judge_images(one, pods_of(one, pods)) for one in sets)
+    """Whether the pods of each agent run the images that its DaemonSet has now, on all nodes.
+
+    An agent that is wanted on no node has none.
+    """
+    return merge(_judge_images(one, pods_of(one, pods)) for one in sets if _wanted_somewhere(one))
 
 
 def _judge_images(one: Json, pods: Sequence[Json]) -> Verdict:
@@ -103,6 +119,12 @@ def _judge_images(one: Json, pods: Sequence[Json]) -> Verdict:
             others[", ".join(sorted(has - wanted)) or "fewer images"].append(
                 pod["spec"].get("nodeName", "no node")
             )
+    if not pods:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"DaemonSet {name} has no pod whose images could be looked at",
+            source=READY_SOURCE,
+        )
     if not others:
         return Verdict(
             outcome=Outcome.PASS,

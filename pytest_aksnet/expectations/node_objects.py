@@ -2,8 +2,9 @@
 
 import datetime
 import ipaddress
+import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.profile import Network
@@ -57,22 +58,24 @@ def duration_s(lease: Json) -> float:
     return float(lease.get("spec", {}).get("leaseDurationSeconds") or 40)
 
 
-def doubtful_leases(leases: Mapping[str, Json]) -> set[str]:
-    """Of the Leases by node, those that may be old: far from when most others were renewed.
+def doubtful_leases(leases: Mapping[str, Json], fresh: Collection[str]) -> set[str]:
+    """Of the Leases by node, those that may be old; the `fresh` ones were seen being renewed.
 
-    No clock of ours is asked: it may be wrong, and so may be that of one node. A Lease that is
-    only far ahead, or behind because of its node's clock, is renewed while one looks.
+    A Lease is no doubt held where its time is that of a fresh one, within how long it holds. No
+    clock of ours is asked: it may be wrong, and so may be that of one node. Without a fresh one
+    all may be old: what is alike may have ended together.
     """
-    times = {name: renewed(lease) for name, lease in leases.items()}
-    known = sorted(time for time in times.values() if time is not None)
-    if not known:
-        return set(leases)
-    middle = known[len(known) // 2]
+    seen = [time for name in fresh if (time := renewed(leases[name])) is not None]
     return {
         name
-        for name, time in times.items()
-        if time is None or abs((time - middle).total_seconds()) > duration_s(leases[name])
+        for name, lease in leases.items()
+        if name not in fresh
+        and not any(_apart_s(renewed(lease), time) <= duration_s(lease) for time in seen)
     }
+
+
+def _apart_s(one: datetime.datetime | None, other: datetime.datetime) -> float:
+    return math.inf if one is None else abs((one - other).total_seconds())
 
 
 def judge_leases(

@@ -127,7 +127,13 @@ def judge_certificate(answer: Answer | None, *, name: str) -> Verdict:
             f"{', '.join(names) or 'no name'}, issued by {issuer}: another resource answers there",
             source=TLS,
         )
-    if facts.get("verified") is False:
+    if not isinstance(facts.get("verified"), bool):
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"whether the certificate of {what} is trusted was not looked at",
+            source=TLS,
+        )
+    if not facts["verified"]:
         return Verdict(
             outcome=Outcome.FAIL,
             sentence=f"{what} should present a certificate that is trusted, but presents one "
@@ -144,7 +150,17 @@ def judge_certificate(answer: Answer | None, *, name: str) -> Verdict:
 
 
 def judge_no_public(answer: DnsAnswer) -> Verdict:
-    """Whether the second look-up (AAAA) adds no public address; having none at all is good."""
+    """Whether the second look-up (AAAA) adds no public address; having none at all is good.
+
+    Only an answer says that there is none.
+    """
+    if answer.status not in (DnsStatus.NOERROR, DnsStatus.NXDOMAIN):
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"whether {answer.name} has a public {answer.qtype} address is not known: "
+            f"{failure(answer)}",
+            source=SOURCE,
+        )
     public = [address for address in answer.addresses if not is_private(address)]
     if public:
         return Verdict(

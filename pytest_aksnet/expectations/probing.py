@@ -52,6 +52,11 @@ def judge_path_mtu(answer: Answer | None, *, what: str, source: str) -> Verdict:
             source=source,
         )
     reached, sent = answer.facts.get("mtu"), answer.facts.get("out")
+    if reached is None:
+        return Verdict(
+            outcome=Outcome.INCONCLUSIVE,
+            sentence=f"how long packets to {what} may be was not told: {answer.detail}",
+        )
     if answer.facts.get("silent_above"):
         return Verdict(
             outcome=Outcome.FAIL,

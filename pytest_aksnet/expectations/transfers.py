@@ -33,11 +33,11 @@ def judge_losses(seen: Transfer) -> Verdict:
 
 
 def _judge_losses(before: NicState, after: NicState, node: str) -> Verdict:
-    verdicts = []
+    verdicts, carried = [], 0
     for interface in after.interfaces:
         earlier = [one for one in before.interfaces if one.name == interface.name]
         counters = after.losses.get(interface.name)
-        if not earlier or counters is None or interface.name not in before.losses:
+        if not earlier or not counters or interface.name not in before.losses:
             continue
         packets = (interface.rx_packets - earlier[0].rx_packets) + (
             interface.tx_packets - earlier[0].tx_packets
@@ -47,6 +47,7 @@ def _judge_losses(before: NicState, after: NicState, node: str) -> Verdict:
             for name, value in counters.items()
         }
         lost = {name: count for name, count in grown.items() if count > 0}
+        carried = max(carried, packets)
         most = STRAY + MOST_LOST * packets
         seen = ", ".join(f"{name} {count}" for name, count in lost.items()) or "nothing lost"
         if sum(lost.values()) > most:
@@ -66,7 +67,14 @@ def _judge_losses(before: NicState, after: NicState, node: str) -> Verdict:
         return _inconclusive(
             f"no interface of node {node} with a driver was there before and after", _LOSSES
         )
-    return merge(verdicts)
+    verdict = merge(verdicts)
+    if verdict.outcome is Outcome.PASS and carried < MIN_SEGMENTS:
+        return _inconclusive(
+            f"the interfaces of node {node} that count losses carried {carried} packets of the "
+            "transfer: too few to tell",
+            _LOSSES,
+        )
+    return verdict
 
 
 def judge_sent_again(seen: Transfer) -> Verdict:
@@ -117,6 +125,8 @@ def judge_same_driver(states: dict[str, NicState], *, pool: str) -> Verdict:
             _DRIVERS,
         )
     left = f" (none on {', '.join(without)})" if without else ""
+    if len(states) - len(without) < 2:
+        return _inconclusive(f"nothing to compare with in pool {pool}: {said}{left}", _DRIVERS)
     return _passed(f"pool {pool}: {said}{left}", _DRIVERS)
 
 

@@ -1,10 +1,10 @@
 """The script that runs as the main process of every netshoot pod, and the argv that starts it.
 
-It answers any HTTP request, any line `aksnet NONCE` over TCP and any UDP datagram, on the same
-port or ports, with the source address that it saw and with its own name; to HTTP also with what
-proxies on the way said of the client, to a nonce also with the nonce and, over UDP, the bytes that
-came. It runs on the Python (3.8 or later) of the image, imports nothing of ours, and is process 1
-of its container: it stays trivial, and no client can end it.
+It answers any HTTP request, any line `aksnet NONCE` over TCP or SCTP and any UDP datagram, on the
+same port or ports, with the source address that it saw and with its own name; to HTTP also with
+what proxies on the way said of the client, to a nonce also with the nonce and, over UDP, the bytes
+that came. It runs on the Python (3.8 or later) of the image, imports nothing of ours, and is
+process 1 of its container: it stays trivial, and no client can end it.
 """
 
 PORT = 8080
@@ -12,7 +12,8 @@ PORT = 8080
 SCRIPT = r"""
 import json, os, selectors, signal, socket, struct, sys, time
 
-PORTS = [int(port) for port in sys.argv[1:]]
+PORTS = [int(port) for port in sys.argv[1:] if port != "sctp"]
+SCTP = 132
 NAME = {"pod": os.environ.get("POD_NAME", ""), "node": os.environ.get("NODE_NAME", "")}
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IP_PKTINFO = 49, 50, 8
 MAX_REQUEST, MAX_DATAGRAM, MAX_OPEN, BACKLOG, AT_ONCE, IDLE_S = 16384, 65535, 900, 2048, 64, 10
@@ -40,8 +41,8 @@ def nonce(data):
     return data[7:80].split()[0].decode("ascii", "replace") if data[7:80].strip() else ""
 
 
-def listen(family, kind, host, port):
-    sock = socket.socket(family, kind)
+def listen(family, kind, host, port, protocol=0):
+    sock = socket.socket(family, kind, protocol)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -124,6 +125,13 @@ for port in PORTS:
         listen(socket.AF_INET6, socket.SOCK_DGRAM, "::", port)
     except OSError as no_ipv6:
         print("IPv4 only: %s" % no_ipv6, flush=True)
+for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+    try:
+        for port in PORTS if "sctp" in sys.argv else ():
+            listen(family, socket.SOCK_STREAM, host, port, SCTP)
+    except OSError as no_sctp:
+        print("no SCTP with addresses such as %s: %s" % (host, no_sctp), flush=True)
+        break
 print("reflector on port %s" % ", ".join(map(str, PORTS)), flush=True)
 while True:
     for key, _ in poll.select(5):
@@ -139,9 +147,11 @@ while True:
 """
 
 
-def argv(*ports: int) -> tuple[str, ...]:
+def argv(*ports: int, sctp: bool = False) -> tuple[str, ...]:
     """The pod's command; PORT where no port is named.
 
-    POD_NAME and NODE_NAME in its environment are the name it gives.
+    POD_NAME and NODE_NAME in its environment are the name it gives. SCTP is for those who look at
+    it: a socket of it loads the kernel's module on the node, which no other pod of ours should do.
     """
-    return ("python3", "-u", "-c", SCRIPT, *map(str, ports or (PORT,)))
+    asked = ("sctp",) if sctp else ()
+    return ("python3", "-u", "-c", SCRIPT, *map(str, ports or (PORT,)), *asked)

@@ -88,6 +88,8 @@ def test_same_driver(node_pool: NodePool, netshoot: NetshootFactory) -> None:
     Why: a VM may come back on other hardware (mlx5_core or mana) and works, but settings, tools and
     DPDK programs that name a driver miss it there, and its performance differs.
 
+    When: two nodes of the pool take part.
+
     Remedy: `ethtool -i` of the interface whose master is eth0, on each node; reimage or redeploy
     the node that differs, or choose a size whose hosts are of one generation.
     """

@@ -30,7 +30,7 @@ def test_custom_corefile(inventory: Inventory) -> None:
     Why: CoreDNS goes on with the old text until it restarts, and then does not start: an upgrade
     brings that to light.
 
-    When: there is such a ConfigMap.
+    When: there is such a ConfigMap, and it has a key.
 
     Remedy: keys end with .server or .override, server blocks have braces, plugins are those that
     CoreDNS is built with; restart it after a change.

@@ -32,6 +32,8 @@ def test_node_ranges_distinct(inventory: Inventory) -> None:
     Why: Two nodes with one range hand out the same addresses twice, and the route leads to one of
     them only.
 
+    When: With two nodes or more, where each has a range of its own for pods.
+
     Remedy: `kubectl get nodes -o custom-columns=NAME:.metadata.name,RANGE:.spec.podCIDRs` shows
     them. Drain and delete the younger node, so that it comes back with a range of its own.
     """

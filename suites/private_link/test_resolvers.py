@@ -12,6 +12,7 @@ _CONTROLS = ("MCSB NS-2", "MCSB NS-10")
     feature="private-link",
     severity="major",
     controls=_CONTROLS,
+    needs=("two-nodes",),
 )
 def test_pods_agree(netshoot: NetshootFactory, aks: Aks) -> None:
     """Pods of all nodes get the same private addresses, and no public one over IPv6.

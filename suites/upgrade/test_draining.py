@@ -17,6 +17,8 @@ def test_budgets(inventory: Inventory) -> None:
     Why: An upgrade waits for a budget that allows nothing until it gives up with
     UnsatisfiablePDB or PodDrainFailure, with nodes of two versions left behind.
 
+    When: Where a budget covers pods.
+
     Remedy: `kubectl get poddisruptionbudgets -A` shows ALLOWED DISRUPTIONS. Add replicas, or lower
     minAvailable for the time of the upgrade.
     """
@@ -34,6 +36,8 @@ def test_webhooks(inventory: Inventory) -> None:
 
     Why: Without an answer the API server refuses what the webhook covers: pods of new nodes, and so
     the upgrade, do not start.
+
+    When: Where a Service of the cluster answers such a webhook.
 
     Remedy: `kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations` lists them.
     Bring the Service's pods back, or delete a configuration that nobody serves any more.
@@ -81,6 +85,8 @@ def test_pools_alike(inventory: Inventory) -> None:
 
     Why: Different nodes of one pool are an upgrade that stopped halfway: the next one starts from a
     state that nobody chose, and faults show on some nodes only.
+
+    When: Where an agent pool has two nodes or more.
 
     Remedy: `kubectl get nodes -L kubernetes.azure.com/node-image-version` shows them. Finish it
     with `az aks nodepool upgrade --node-image-only`.

@@ -18,6 +18,8 @@ def test_policies_allow_local_dns(inventory: Inventory) -> None:
     instead of the Service kube-dns; a policy that allows only the pods of CoreDNS then blocks all
     names.
 
+    When: Where somebody wrote a NetworkPolicy, and an engine enforces it.
+
     Remedy: Add `to: [{ipBlock: {cidr: 169.254.10.0/24}}]` with port 53 for UDP and TCP; with Cilium
     a CiliumNetworkPolicy with the entity host.
     """
@@ -35,6 +37,8 @@ def test_policies_mean_the_same(inventory: Inventory) -> None:
 
     Why: With Azure Network Policy Manager an ipBlock matches pods and nodes, with Cilium never: the
     same policy closes what it opened, on the day of the migration.
+
+    When: Where somebody wrote a NetworkPolicy, and its engine is or becomes Cilium.
 
     Remedy: Name pods by podSelector and namespaceSelector, nodes by a CiliumNetworkPolicy with the
     entities host and remote-node.

@@ -39,8 +39,11 @@ class Row:
     `fault` is NAME[=VALUE][@NODE], or several with a space between. `settings` are those of
     `aksnet-lab --set`, `options` further ones of pytest. `names_cause` are words of which each
     failure must have one. `cannot_judge` are checks that the fault makes inconclusive, as neither a
-    pass nor a failure would be true. With a fault that `starves`, nothing further can be created in
-    the cluster, so that only the checks of its topics are run.
+    pass nor a failure would be true, each for want of a positive control or with one of the words
+    `names_why`. `skips` are checks that the fault has skipped, as facts of the cluster are others
+    with it; none else may be that is not skipped in the same lab without it. With a fault that
+    `starves`, nothing further can be created in the cluster, so that only the checks of its topics
+    are run.
     Rows of the same fault in the same lab add up. The checks of a `quick` row are run by
     `make test`; whole topics and all suites by `make test-thorough`.
     """
@@ -53,6 +56,8 @@ class Row:
     settings: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     cannot_judge: set[str] = field(default_factory=set)
+    names_why: tuple[str, ...] = ()
+    skips: set[str] = field(default_factory=set)
     quick: bool = False
     starves: bool = False
 
@@ -90,6 +95,8 @@ def added_up(rows: Iterable[Row]) -> Row:
         options=first.options,
         fails=set().union(*(row.fails for row in together)),
         cannot_judge=set().union(*(row.cannot_judge for row in together)),
+        names_why=tuple(word for row in together for word in row.names_why),
+        skips=set().union(*(row.skips for row in together)),
         starves=any(row.starves for row in together),
     )
 

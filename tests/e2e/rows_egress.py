@@ -10,6 +10,8 @@ _NEEDS_INTERNET = (
 )
 # Without any connection to the internet nothing can be said of many or of silent ones.
 _NO_CONNECTION = {"egress.snat-burst", "egress.idle-connection", "egress.tls-not-intercepted"}
+# What says so where nothing is reached that could tell an address or show a certificate.
+_UNSEEN = ("with which address is not known", "shows no certificate")
 
 ROWS = (
     *(
@@ -34,6 +36,7 @@ ROWS = (
         fails=_NEEDS_INTERNET,
         names_cause=("dropped on the way",),
         cannot_judge=_NO_CONNECTION | _ADDRESS,
+        names_why=_UNSEEN,
     ),
     Row(
         fault="nat-gateway-detached",
@@ -41,6 +44,7 @@ ROWS = (
         fails=_NEEDS_INTERNET,
         names_cause=("dropped on the way",),
         cannot_judge=_NO_CONNECTION | _ADDRESS,
+        names_why=_UNSEEN,
     ),
     Row(
         fault="snat-ports-exhausted",
@@ -74,6 +78,7 @@ ROWS = (
         fails={"egress.azure-dns"} | _REQUIRED,
         names_cause=("Azure DNS", "could not be resolved"),
         cannot_judge={"egress.tls-not-intercepted"} | _ADDRESS,
+        names_why=_UNSEEN,
     ),
     # One node asks a resolver that does not answer.
     Row(
@@ -135,6 +140,7 @@ ROWS = (
         | between("egress.source-at-other-node", (2, 0)),
         names_cause=("dropped on the way", "could not be resolved"),
         cannot_judge={"egress.unreachable"} | _ADDRESS,
+        names_why=_UNSEEN,
     ),
     Row(
         fault="imds-exposed",
@@ -154,6 +160,7 @@ ROWS = (
         | on("egress.node-source-at-internet", *_ALL),
         names_cause=("refused",),
         cannot_judge=_NO_CONNECTION,
+        names_why=_UNSEEN,
     ),
     Row(
         fault="peering-disconnected",

@@ -81,5 +81,6 @@ ROWS = (
         fault="masquerade-inside-vnet",
         fails=set(),
         cannot_judge={"ipam.pod-range-headroom", "ipam.upgrade-headroom"},
+        names_why=("the fact 'pod-cidrs'",),
     ),
 )

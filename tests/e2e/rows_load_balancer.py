@@ -32,6 +32,7 @@ ROWS = (
         fault="lb-internal-ignored",
         fails={"load-balancer.internal"},
         cannot_judge=_OUTSIDE - {"load-balancer.internal"},
+        names_why=("the load balancer has the public address",),
         names_cause=("annotation was not honoured",),
         quick=True,
     ),

@@ -56,6 +56,7 @@ ROWS = (
         },
         # It takes part, as it was ready when the run began, and no exec into its pods succeeds.
         cannot_judge=_FROM_PODS,
+        names_why=("does not start",),
         names_cause=("Ready=Unknown", "should renew", "2 of 3 have"),
     ),
     Row(

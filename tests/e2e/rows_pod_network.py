@@ -127,6 +127,13 @@ ROWS = (
         fails={"pod-network.addresses-unique"},
         names_cause=("in use twice",),
     ),
+    # An empty list of the masquerade agent names no pod range.
+    Row(
+        fault="masquerade-inside-vnet",
+        fails=set(),
+        cannot_judge={"pod-network.addresses-in-range"},
+        names_why=("the fact 'pod-cidrs'",),
+    ),
     Row(
         fault="leaked-pod-ip",
         mode="node-subnet",
@@ -136,6 +143,7 @@ ROWS = (
         cannot_judge={"pod-network.ports"}
         | between("pod-network.host-port", (1, _LAST))
         | on("pod-network.same-node", _LAST),
+        names_why=("does not start",),
     ),
     Row(
         fault="ip-forwarding-off",
@@ -212,5 +220,6 @@ ROWS = (
         fails=on("pod-network.exec-tunnel", _LAST) | on("pod-network.log-tunnel", _LAST),
         names_cause=("10250",),
         cannot_judge=_asked_from_the_last_node(),
+        names_why=("no answer of the agent", "10250"),
     ),
 )

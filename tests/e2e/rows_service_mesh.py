@@ -16,6 +16,7 @@ ROWS = (
             "service-mesh.way-out",
         },
         names_cause=("istio-proxy",),
+        names_why=("has no sidecar",),
         quick=True,
     ),
     Row(

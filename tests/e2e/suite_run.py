@@ -25,6 +25,14 @@ class SuiteRun:
         """Outcome by `id[parameters]`."""
         return {name(check): check["outcome"] for check in self.results["checks"]}
 
+    def skipped(self) -> dict[str, str]:
+        """The reason of every check that was skipped, by `id[parameters]`."""
+        return {
+            name(check): check["reason"]
+            for check in self.results["checks"]
+            if check["outcome"] == "skipped"
+        }
+
     def not_passed(self) -> dict[str, str]:
         """The reason of every check that did not pass, by `id[parameters]`."""
         return {

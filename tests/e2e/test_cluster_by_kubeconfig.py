@@ -15,12 +15,79 @@ from pathlib import Path
 
 import pytest
 
+from pytest_aksnet.catalogue import read_entries
 from tests.e2e.suite_run import CHECKOUT, SuiteRun, run_suites
 from tests.lab.running_lab import RunningLab, start_lab
 
-# What no cluster shows by itself: only the site file, or AKS, can say it.
-NEEDS_MORE_THAN_A_CLUSTER = {"egress.source-at-vm", "private-link.connects"}
-ONLY_AKS = {"egress.required-from-nodes", "dns.external-names"}
+# What no cluster shows by itself: only the site file can say it.
+NEEDS_A_SITE_FILE = {
+    "egress.address-over-udp",
+    "egress.address-promised",
+    "egress.idle-connection",
+    "egress.node-source-at-internet",
+    "egress.node-source-inside",
+    "egress.reachable",
+    "egress.snat-burst",
+    "egress.source-at-internet",
+    "egress.source-at-on-prem",
+    "egress.source-at-peered-vm",
+    "egress.source-at-vm",
+    "egress.unreachable",
+    "private-link.certificates",
+    "private-link.connects",
+    "private-link.nodes-connect",
+    "private-link.nodes-resolve",
+    "private-link.pods-agree",
+    "private-link.replicas-agree",
+    "private-link.resolves-private",
+}
+# What is known of AKS, and of others only by an option.
+ONLY_AKS = {
+    "dns.external-names",
+    "dns.external-names-tcp",
+    "dns.unknown-external",
+    "egress.required-from-nodes",
+    "egress.required-from-pods",
+    "egress.tls-not-intercepted",
+    "pod-network.addresses-in-range",
+}
+# What does not concern a lab of the default kind, by the facts that a cluster shows.
+NOT_CONCERNED = {
+    "dns.api-server-name",
+    "dns.custom-corefile",
+    "dns.custom-servers-agree",
+    "dns.dual-stack-service",
+    "dns.local-dns",
+    "dns.stub-domains",
+    "egress.ipv6-way-out",
+    "egress.no-way-out",
+    "pod-network.addresses-given-again",
+    "pod-network.ipv6-mesh",
+    "pod-network.ipv6-path-mtu",
+    "pod-network.ipv6-source-kept",
+    "private-link.api-server",
+    "private-link.vnet-servers-agree",
+    "traffic-policy.dual-stack",
+    "traffic-policy.traffic-distribution",
+}
+# And of others than AKS: what only Azure has or promises.
+NOT_OF_OTHERS = {
+    "accelerated-networking.same-driver",
+    "accelerated-networking.vf-present",
+    "accelerated-networking.vf-used",
+    "accelerated-networking.vf-used-by-receiver",
+    "egress.azure-dns",
+    "egress.imds-as-intended",
+    "egress.masquerade-ranges",
+    "egress.source-at-other-node",
+    "egress.source-at-own-node",
+    "egress.wireserver",
+    "pod-network.host-port",
+}
+# What a run needs the user's consent for.
+NOT_ALLOWED = {"traffic-policy.health-check-nodes", "traffic-policy.health-check-port"}
+ENTRIES = {entry.id: entry for entry in read_entries(CHECKOUT / "suites")}
+_KNOWN_OF_AKS_ALONE = {"dns.external-names", "egress.required-from-nodes"}
 _SIGN_OF_AKS = re.compile(r"azure|^agentpool$|^topology|instance-type|^storage")
 SECONDS_TO_START = 30.0
 PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
@@ -72,6 +139,22 @@ def ids_with(run: SuiteRun, outcome: str) -> set[str]:
     return {check["id"] for check in run.results["checks"] if check["outcome"] == outcome}
 
 
+def all_ids(run: SuiteRun) -> set[str]:
+    """The ids of all checks of a run."""
+    return {check["id"] for check in run.results["checks"]}
+
+
+def of_topics(ids: set[str], run: SuiteRun) -> set[str]:
+    """Those of the ids that are of the run's topics."""
+    topics = {check.partition(".")[0] for check in all_ids(run)}
+    return {check for check in ids if check.partition(".")[0] in topics}
+
+
+def outcomes(run: SuiteRun) -> set[str]:
+    """The outcomes that there were."""
+    return {check["outcome"] for check in run.results["checks"]}
+
+
 @pytest.mark.thorough
 def test_two_nodes_and_no_site_file_are_enough_for_most_checks(
     lab: RunningLab, tmp_path: Path
@@ -85,10 +168,9 @@ def test_two_nodes_and_no_site_file_are_enough_for_most_checks(
         "-knot tls_not_intercepted",
         suites=["suites/dns", "suites/pod_network", "suites/egress", "suites/private_link"],
     )
-    assert ids_with(run, "inconclusive") >= NEEDS_MORE_THAN_A_CLUSTER, run.terminal
-    assert {check["outcome"] for check in run.results["checks"]} == {
-        *("passed", "inconclusive", "skipped")
-    }
+    assert ids_with(run, "inconclusive") == NEEDS_A_SITE_FILE | {"egress.imds-as-intended"}
+    assert ids_with(run, "skipped") == of_topics(NOT_CONCERNED, run), run.terminal
+    assert outcomes(run) == {"passed", "inconclusive", "skipped"}, run.terminal
     assert all(
         "--aksnet-config" in check["reason"]
         for check in run.results["checks"]
@@ -115,10 +197,9 @@ def test_what_only_aks_has_is_unknown_on_another_kubernetes(tmp_path: Path) -> N
         )
     finally:
         other.end()
-    assert ids_with(run, "inconclusive") >= ONLY_AKS, run.terminal
-    assert {check["outcome"] for check in run.results["checks"]} == {
-        *("passed", "inconclusive", "skipped")
-    }
+    assert ids_with(run, "inconclusive") == NEEDS_A_SITE_FILE | ONLY_AKS, run.terminal
+    assert ids_with(run, "skipped") == of_topics(NOT_CONCERNED, run) | NOT_OF_OTHERS, run.terminal
+    assert outcomes(run) == {"passed", "inconclusive", "skipped"}, run.terminal
     assert all(
         re.search("--aksnet-(config|profile)", check["reason"])
         for check in run.results["checks"]
@@ -134,12 +215,16 @@ def test_one_node_skips_what_needs_two_and_says_so(lab: RunningLab, tmp_path: Pa
         "--aksnet-max-nodes=1",
         suites=["suites/dns", "suites/pod_network", "suites/traffic_policy"],
     )
-    skipped = [check for check in run.results["checks"] if check["outcome"] == "skipped"]
-    assert {check["outcome"] for check in run.results["checks"]} == {"passed", "skipped"}
-    assert skipped
-    alone = [check for check in skipped if "there is one" in check["reason"]]
-    assert alone, run.terminal
-    assert all(check["reason"] for check in skipped), run.terminal
+    skipped = {
+        check["id"]: check["reason"]
+        for check in run.results["checks"]
+        if check["outcome"] == "skipped"
+    }
+    assert outcomes(run) == {"passed", "skipped"}, run.terminal
+    alone = {check for check, reason in skipped.items() if "there is one" in reason}
+    assert alone == {id_ for id_ in all_ids(run) if ENTRIES[id_].need.two_nodes} - NOT_ALLOWED
+    assert skipped.keys() - alone == of_topics(NOT_CONCERNED, run) | NOT_ALLOWED, run.terminal
+    assert all("--aksnet-allow" in skipped[check] for check in NOT_ALLOWED), run.terminal
     assert namespaces(lab.kubeconfig) == []
 
 
@@ -208,6 +293,6 @@ def test_the_suites_end_in_verdicts_on_a_live_cluster(tmp_path: Path) -> None:
     )
     assert run.results["checks"]
     assert ids_with(run, "error") == set(), run.terminal
-    only_aks = [check for check in run.results["checks"] if check["id"] in ONLY_AKS]
+    only_aks = [check for check in run.results["checks"] if check["id"] in _KNOWN_OF_AKS_ALONE]
     assert {check["outcome"] for check in only_aks} <= {"inconclusive", "passed"}, run.terminal
     assert all(check["reason"] for check in only_aks if check["outcome"] == "inconclusive")

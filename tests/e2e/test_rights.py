@@ -2,7 +2,6 @@
 
 import copy
 import json
-import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_aksnet.catalogue import read_entries
 from pytest_aksnet.model.rights import Where
 from tests.e2e.suite_run import CHECKOUT, run_suites
-from tests.e2e.test_cluster_by_kubeconfig import PYTEST, kubectl, namespaces
+from tests.e2e.test_cluster_by_kubeconfig import (
+    ENTRIES,
+    NOT_CONCERNED,
+    PYTEST,
+    kubectl,
+    namespaces,
+)
 from tests.lab.running_lab import RunningLab, start_lab
 
 _ACCOUNT = "pytest-aksnet"
@@ -125,8 +129,8 @@ def skipped(kubeconfig: Path, folder: Path, *arguments: str) -> dict[str, str]:
     return {check: why for check, why in reasons(planned).items() if why}
 
 
-ENTRIES = read_entries(CHECKOUT / "suites")
-POLICIES = {entry.id for entry in ENTRIES if "network_policy" in entry.fixtures}
+POLICIES = {entry.id for entry in ENTRIES.values() if "network_policy" in entry.fixtures}
+_DELETE = "delete on networkpolicies.networking.k8s.io"
 _OF_ALL = dict.fromkeys((Where.RUN, Where.CLUSTER), "")
 _PLACES = {**_OF_ALL, Where.SYSTEM: "kube-system", Where.DEFAULT: "default", Where.LEASE: "default"}
 
@@ -136,7 +140,7 @@ def dependent_on(resource: str, verb: str, place: str) -> set[str]:
     kind, _, subresource = resource.partition("/")
     return {
         entry.id
-        for entry in ENTRIES
+        for entry in ENTRIES.values()
         for right in entry.need.rights
         if (right.resource, right.subresource, right.verb) == (kind, subresource, verb)
         and place in ("*", _PLACES[right.where])
@@ -192,18 +196,24 @@ def test_a_check_that_lacks_a_right_is_skipped_and_others_run(
     run = run_suites(
         tmp_path,
         f"--aksnet-kubeconfig={user.kubeconfig}",
+        *ALLOWED,
         "--aksnet-max-nodes=1",
         suites=["suites/network_policy", "suites/pod_network", "suites/dns/test_services.py"],
     )
-    reasons_of = {check["id"]: check["reason"] for check in run.results["checks"]}
+    lacking, lacked = dependent_on("networkpolicies", "delete", ""), set()
     for check in run.results["checks"]:
-        lacks = "delete on networkpolicies.networking.k8s.io" in check["reason"]
-        alone = re.search(r"two nodes|[2-9] nodes|not dual stack|no IPv6|in mode", check["reason"])
-        outcomes = {"skipped"} if lacks else {"passed", "skipped"} if alone else {"passed"}
-        assert check["outcome"] in outcomes, run.terminal
-        assert not lacks or check["id"] in POLICIES
-    assert any("delete on networkpolicies" in why for why in reasons_of.values())
-    assert reasons_of.keys() >= POLICIES
+        outcome, reason = check["outcome"], check["reason"]
+        if ENTRIES[check["id"]].need.two_nodes:
+            assert (outcome, "there is one" in reason) == ("skipped", True), run.terminal
+        elif check["id"] in lacking:
+            lacked.add(check["id"])
+            assert (outcome, _DELETE in reason) == ("skipped", True), run.terminal
+        elif check["id"] in NOT_CONCERNED:
+            assert (outcome, "may not" in reason) == ("skipped", False), run.terminal
+        else:
+            assert outcome == "passed", run.terminal
+    assert len(lacked) >= 10
+    assert lacked >= {check for check in POLICIES if not ENTRIES[check].need.two_nodes}
     assert run.terminal.count("rights missing (see docs/rbac.md): delete on networkpolicies") == 1
     assert "delete on networkpolicies" in str(run.results["cluster"]["rights_missing"])
     assert set(run.results["cluster"]["left_out"].values()) == {"beyond --aksnet-max-nodes=1"}
@@ -254,6 +264,7 @@ def test_the_documented_rights_are_enough_for_all_suites(user: Granted, tmp_path
     admin, account = runs
     assert account.outcomes() == admin.outcomes(), account.not_passed()
     assert set(admin.outcomes().values()) == {"passed", "skipped"}, admin.not_passed()
+    assert not [why for why in account.skipped().values() if "may not" in why]
     cleanup = subprocess.run(
         [*PYTEST, "--aksnet-cleanup", f"--aksnet-kubeconfig={user.kubeconfig}"],
         cwd=tmp_path,

@@ -106,6 +106,10 @@ class Table:
         }
         return Places(namespaces={"x": "real"}, pods=pods)
 
+    @property
+    def policies(self) -> tuple[()]:
+        return ()
+
     def apply(self, actions: Sequence[Action]) -> None:
         self.cases += 1
         self.network.changes += 1

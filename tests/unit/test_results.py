@@ -92,7 +92,10 @@ def test_results_say_what_they_are_about(tmp_path: Path) -> None:
     )
     report.finish(1)
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert list(results) == ["schema", "run", "cluster", "profile", "summary", "checks"]
+    assert list(results) == [
+        *("schema", "run", "cluster", "profile", "summary", "policy_tables", "checks"),
+    ]
+    assert results["policy_tables"] is None
     assert results["run"]["target"] == "lab"
     assert results["run"]["lab_faults"] == ["nic-without-vf"]
     assert results["run"]["lab_options"] == {"egress": "none", "pools": "a, b"}

@@ -14,6 +14,7 @@ from pytest_aksnet.model.errors import (
     ControlFailed,
     FactUnknown,
     NotApplicable,
+    SettingsError,
     ToolMissing,
 )
 from pytest_aksnet.model.observation import DnsStatus
@@ -242,11 +243,13 @@ def test_local_dns_is_looked_at_on_nodes_that_have_it() -> None:
     assert {probe.host for probe in probes} == {"169.254.10.10", "169.254.10.11"}
     world.script = always(resolv_conf())
     with pytest.raises(ConformanceFailure, match=r"not LocalDNS at 169\.254\.10\.11"):
+        pod.assert_local_dns(SERVICE, ["www.example.com"])
+    with pytest.raises(SettingsError, match="name one"):
         pod.assert_local_dns(SERVICE, [])
     down, _, world = asking(lambda _: Answer(Finding.REFUSED, 1.0, 1.0, {}))
     world.script = always(resolv_conf("169.254.10.11"))
     with pytest.raises(ConformanceFailure, match="systemctl status localdns"):
-        down.assert_local_dns(SERVICE, [])
+        down.assert_local_dns(SERVICE, ["www.example.com"])
 
 
 def with_corefile(text: str) -> StaticApi:
@@ -272,6 +275,17 @@ def test_names_of_pods_depend_on_the_corefile() -> None:
         World(answer, api=disabled).probe_pod().assert_pod_record(SERVER)
     with pytest.raises(FactUnknown, match="no ConfigMap kube-system/coredns"):
         World(answer, api=StaticApi()).probe_pod().assert_pod_record(SERVER)
+
+
+@pytest.mark.parametrize(
+    "text", [".:53 {\n    forward . /etc/resolv.conf\n}\n", ".:53 {\n errors\n"]
+)
+def test_a_corefile_that_says_nothing_of_the_cluster_hides_no_check(text: str) -> None:
+    pod = World(always(dig(status="NXDOMAIN")), api=with_corefile(text)).probe_pod()
+    with pytest.raises(FactUnknown, match="no plugin kubernetes, or does not parse"):
+        pod.assert_pod_record(SERVER)
+    with pytest.raises(FactUnknown, match="no plugin kubernetes, or does not parse"):
+        pod.assert_denial_is_short(SERVICE)
 
 
 def test_denials_are_compared_with_the_corefile() -> None:
@@ -311,7 +325,8 @@ def test_what_is_added_to_the_corefile_is_judged_where_there_is_any() -> None:
     inventory(
         StaticApi(objects={name: {"data": {"log.override": "log\n"}}})
     ).assert_custom_corefile()
-    inventory(StaticApi(objects={name: {}})).assert_custom_corefile()
+    with pytest.raises(NotApplicable, match="it has no key"):
+        inventory(StaticApi(objects={name: {}})).assert_custom_corefile()
     broken = StaticApi(objects={name: {"data": {"log.conf": "log\n"}}})
     with pytest.raises(ConformanceFailure, match="never read"):
         inventory(broken).assert_custom_corefile()

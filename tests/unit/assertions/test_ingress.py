@@ -236,10 +236,24 @@ def test_weights_are_judged_over_all_requests() -> None:
 
     pods = {SERVER: 50, dataclasses.replace(SERVER, name="client"): 50}
     world, _ = asks(half)
-    world.probe_pod().assert_split(FRONT, "web.example", pods, alive=SERVER)
+    sheet = world.probe_pod().assert_split(FRONT, "web.example", pods, alive=SERVER)
+    assert sum(map(int, sheet.facts.values())) == 600
     world, _ = asks(lambda probe, at: served())
     with pytest.raises(ConformanceFailure, match="200 went to pod server"):
         world.probe_pod().assert_split(FRONT, "web.example", pods, alive=SERVER)
+
+
+def test_a_short_list_that_is_right_by_chance_does_not_decide() -> None:
+    turn = iter(range(10**6))
+
+    def by_chance_at_first(probe: Probe, at: int) -> Answer:
+        return served("server" if at > 1 or next(turn) % 2 else "client")
+
+    pods = {SERVER: 50, dataclasses.replace(SERVER, name="client"): 50}
+    world, agents = asks(by_chance_at_first)
+    with pytest.raises(ConformanceFailure, match="600 went to pod server"):
+        world.probe_pod().assert_split(FRONT, "web.example", pods, alive=SERVER)
+    assert agents.lists > 2
 
 
 def test_certificates_are_asked_for_by_name_with_their_own_as_the_only_trusted() -> None:

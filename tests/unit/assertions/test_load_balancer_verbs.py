@@ -14,6 +14,7 @@ from pytest_aksnet.model.errors import (
     ControlFailed,
     ExecNotCompleted,
     FactUnknown,
+    NotApplicable,
 )
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.probing import Answer, Batch, Finding, Probe
@@ -153,6 +154,14 @@ def test_every_node_takes_part() -> None:
     )
     with pytest.raises(ConformanceFailure, match="node-b, node-c got none"):
         seen.assert_every_node_enters(BALANCED, NODES, [SERVER])
+
+
+def test_nodes_that_no_load_balancer_is_to_use_prove_nothing() -> None:
+    label = {"node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    excluded = [replace(node, labels=label) for node in NODES]
+    seen, _ = client(lambda *_: by("server", NODES[0].ip))
+    with pytest.raises(NotApplicable, match="exclude-from-external-load-balancers"):
+        seen.assert_every_node_enters(BALANCED, excluded, [SERVER])
 
 
 def test_every_node_with_a_pod_serves() -> None:

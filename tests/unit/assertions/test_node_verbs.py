@@ -8,12 +8,14 @@ from pytest_aksnet.inventory import Inventory
 from pytest_aksnet.model.errors import (
     ConformanceFailure,
     ControlFailed,
+    ExecNotCompleted,
     FactUnknown,
     NotApplicable,
     SettingsError,
 )
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.view import ServiceEndpoint
+from tests.unit.assertions.test_many import Agents
 from tests.unit.scripted import (
     CLIENT,
     HOST,
@@ -142,34 +144,78 @@ def lease(name: str, time: str) -> Any:
 
 
 class RenewingApi(StaticApi):
-    """Leases of which one is far ahead; it is renewed after so many readings, or never."""
+    """Leases by their minutes; a node's is renewed after so many readings, or never."""
 
-    def __init__(self, after: int | None) -> None:
-        names = ("node-a", "node-b", "node-c")
-        super().__init__(lists={"/api/v1/nodes": [{"metadata": {"name": one}} for one in names]})
-        self._after = after
+    def __init__(self, **leases: tuple[int, int | None]) -> None:
+        self._leases = {f"node-{name}": minute_after for name, minute_after in leases.items()}
+        nodes = [{"metadata": {"name": name}} for name in self._leases]
+        super().__init__(lists={"/api/v1/nodes": nodes})
         self._readings = 0
 
     def items(self, path: str, query: Any = None) -> list[Any]:
         if path != LEASES:
             return super().items(path, query)
         self._readings += 1
-        renewed = self._after is not None and self._readings > self._after
-        odd = "10:05:10" if renewed else "10:05:00"
-        return [lease("node-a", "10:00:00"), lease("node-b", "10:00:01"), lease("node-c", odd)]
+        return [
+            lease(name, f"10:{minute:02}:{10 * (after is not None and self._readings > after):02}")
+            for name, (minute, after) in self._leases.items()
+        ]
 
 
 def test_a_lease_of_a_wrong_clock_that_is_renewed_is_good() -> None:
-    world = World(always(kernel()), api=RenewingApi(after=4))
+    world = World(always(kernel()), api=RenewingApi(a=(0, 2), b=(0, None), c=(5, 4)))
     Inventory(world.engine).assert_leases_renewed()
     assert world.time < 40
 
 
 def test_a_lease_that_is_not_renewed_while_it_holds_fails() -> None:
-    world = World(always(kernel()), api=RenewingApi(after=None))
-    with pytest.raises(ConformanceFailure, match="the kubelet of node node-c"):
+    world = World(always(kernel()), api=RenewingApi(a=(5, 2), b=(5, None), c=(0, None)))
+    with pytest.raises(ConformanceFailure, match=r"should renew .*\n") as failed:
         Inventory(world.engine).assert_leases_renewed()
+    assert "node-c" in str(failed.value)
+    assert "the kubelet of node node-b" not in str(failed.value)
     assert 40 < world.time < 60
+
+
+@pytest.mark.parametrize("nodes", ["a", "abc"])
+def test_leases_that_nobody_renews_fail_however_alike_they_are(nodes: str) -> None:
+    world = World(always(kernel()), api=RenewingApi(**dict.fromkeys(nodes, (0, None))))
+    with pytest.raises(ConformanceFailure, match=f"the kubelet of node node-{nodes[-1]}"):
+        Inventory(world.engine).assert_leases_renewed()
+
+
+STATE = """file /host/run/azure-vnet.json
+ {"Network": {"ExternalInterfaces": {"eth0": {"Networks": {"azure": {"Endpoints": {"e": {
+ "IPAddresses": [{"IP": "%s"}]}}}}}}}}
+end
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "raised", "words"),
+    [
+        (STATE % CLIENT.ip, None, ""),
+        (STATE % "10.244.9.9", ControlFailed, "does not have the address 10.244.0.7 of pod"),
+        ("end\n", NotApplicable, "keeps no such state"),
+    ],
+)
+def test_the_plugins_state_counts_only_where_it_knows_the_pod_that_looks(
+    output: str, raised: type[Exception] | None, words: str
+) -> None:
+    own = {"metadata": {}, "status": {"podIPs": [{"ip": CLIENT.ip}]}}
+    api = StaticApi(lists={"/api/v1/pods": [own]})
+    looking = World(always(Text(0, output)), api=api).probe_pod(CLIENT)
+    if raised is None:
+        looking.assert_cni_holds_no_leftovers([CLIENT])
+        return
+    with pytest.raises(raised, match=words):
+        looking.assert_cni_holds_no_leftovers([CLIENT])
+
+
+def test_a_burst_that_was_never_sent_proves_nothing() -> None:
+    world = World(always(kernel()), prober=Agents(lambda _pod, _probe: None))
+    with pytest.raises(ExecNotCompleted, match="made none of 400 connections"):
+        world.probe_pod(HOST).assert_links_lose_nothing([HOST, OTHER_HOST])
 
 
 def test_no_known_agent_names_the_option() -> None:

@@ -8,7 +8,12 @@ import pytest
 
 from pytest_aksnet.inventory import Inventory
 from pytest_aksnet.model.azure import AzureNetwork, AzurePool, AzureSubnet
-from pytest_aksnet.model.errors import ConformanceFailure, FactUnknown, NotApplicable
+from pytest_aksnet.model.errors import (
+    ConformanceFailure,
+    EnvironmentProblem,
+    FactUnknown,
+    NotApplicable,
+)
 from pytest_aksnet.model.profile import Fact
 from pytest_aksnet.model.site import AddressPlan, Site
 from tests.unit.scripted import StaticApi, Text, World, always
@@ -82,6 +87,16 @@ def endpoint_slice(service: str, *pods: str) -> Json:
             for name in pods
         ],
     }
+
+
+def budget(*, pods: int, allowed: int) -> Json:
+    status = {"expectedPods": pods, "disruptionsAllowed": allowed}
+    return {"metadata": {"namespace": "shop", "name": "b"}, "status": status}
+
+
+def webhook(service: str) -> Json:
+    place = {"namespace": "shop", "name": service}
+    return {"name": "w.example.com", "clientConfig": {"service": place}}
 
 
 TWO = [node("a", "10.224.0.4", pool="p"), node("b", "10.224.0.5", pool="p")]
@@ -200,9 +215,60 @@ def test_the_rest_is_judged_on_any_cluster(verb: str) -> None:
             pod("d1", "a", "10.1.0.2", owner="ReplicaSet", namespace="kube-system"),
             pod("d2", "b", "10.1.1.2", owner="ReplicaSet", namespace="kube-system"),
         ],
+        SLICES: [endpoint_slice("kube-dns", "d1", "d2")],
+        BUDGETS: [budget(pods=2, allowed=1)],
+        VALIDATING: [{"metadata": {"name": "v"}, "webhooks": [webhook("kube-dns")]}],
     }
     texts = {"/metrics": "# HELP apiserver_request_total x\n"}
     getattr(inventory(lists, ELSEWHERE, texts=texts), verb)()
+
+
+@pytest.mark.parametrize(
+    ("verb", "facts", "raised", "words"),
+    [
+        ("assert_budgets_let_drain", {}, NotApplicable, "no PodDisruptionBudget"),
+        ("assert_webhooks_answered", {}, NotApplicable, "no admission webhook"),
+        ("assert_services_outlive_drain", {}, FactUnknown, "no EndpointSlice"),
+        ("assert_policies_allow_local_dns", {"local-dns": "on"}, NotApplicable, "nobody has"),
+        ("assert_policies_mean_the_same", {"policy-engine": "azure"}, NotApplicable, "nobody has"),
+        ("assert_parts_go_together", {"kube-proxy-mode": None}, FactUnknown, "kube-proxy-mode"),
+        (
+            "assert_parts_go_together",
+            {"kube-proxy-mode": "ipvs", "policy-engine": None},
+            FactUnknown,
+            "policy-engine",
+        ),
+        ("assert_node_ranges_distinct", {"mode": "pod-subnet"}, NotApplicable, "no node has"),
+    ],
+)
+def test_where_nothing_is_there_to_look_at_nothing_passes(
+    verb: str, facts: dict[str, str | None], raised: type[Exception], words: str
+) -> None:
+    with pytest.raises(raised, match=words):
+        getattr(inventory({}, facts), verb)()
+
+
+def test_one_of_a_kind_does_not_pass_for_being_like_the_others() -> None:
+    one = node("a", "10.224.0.4", pool="p", podCIDRs=["10.244.0.0/24"])
+    other = node("b", "10.224.0.5", pool="q")
+    with pytest.raises(NotApplicable, match="two nodes that could differ"):
+        inventory({NODES: [one, other]}).assert_pools_alike()
+    with pytest.raises(NotApplicable, match="one node"):
+        inventory({NODES: [one]}).assert_node_ranges_distinct()
+    with pytest.raises(FactUnknown, match="of one node alone is known: a"):
+        inventory({NODES: [one, other]}).assert_node_ranges_distinct()
+
+
+def test_a_node_that_does_not_say_how_many_pods_it_takes_has_no_known_cost() -> None:
+    silent = [node("a", "10.224.0.4", pool="p", pods=""), node("b", "10.224.0.5", pool="q")]
+    facts: dict[str, str | None] = {"mode": "node-subnet", "node-cidrs": "10.224.0.0/24"}
+    with pytest.raises(FactUnknown, match="of pool p takes is not known"):
+        inventory({NODES: silent}, facts).assert_node_subnet_has_room()
+
+
+def test_a_cluster_without_nodes_is_not_believed() -> None:
+    with pytest.raises(EnvironmentProblem, match="lists no node"):
+        inventory({NODES: []}).assert_versions_within_skew()
 
 
 def event(reason: str, message: str, pod_name: str) -> Json:
@@ -257,15 +323,12 @@ def test_what_a_run_made_itself_is_no_obstacle() -> None:
         "/api/v1/namespaces": [{"metadata": {"name": "shop"}}],
         PODS: [pod("old", "a", "10.244.0.3")],
         SLICES: [endpoint_slice("legacy", "old")],
-        BUDGETS: [
-            {
-                "metadata": {"namespace": "shop", "name": "b"},
-                "status": {"expectedPods": 1, "disruptionsAllowed": 0},
-            }
-        ],
+        BUDGETS: [budget(pods=1, allowed=0)],
     }
-    inventory(own).assert_services_outlive_drain()
-    inventory(own).assert_budgets_let_drain()
+    with pytest.raises(FactUnknown, match="no EndpointSlice"):
+        inventory(own).assert_services_outlive_drain()
+    with pytest.raises(NotApplicable, match="no PodDisruptionBudget"):
+        inventory(own).assert_budgets_let_drain()
     others = {**own, "/api/v1/namespaces": []}
     with pytest.raises(ConformanceFailure, match="shop/b"):
         inventory(others).assert_budgets_let_drain()
@@ -278,8 +341,7 @@ def test_a_budget_without_a_status_is_not_judged() -> None:
 
 
 def test_a_webhook_without_endpoints() -> None:
-    service = {"namespace": "shop", "name": "policy"}
-    hook = {"name": "w.example.com", "clientConfig": {"service": service}}
+    hook = webhook("policy")
     outside = {"name": "x.example.com", "clientConfig": {"url": "https://example.com"}}
     lists = {VALIDATING: [{"metadata": {"name": "v"}, "webhooks": [hook, outside]}]}
     with pytest.raises(ConformanceFailure, match=r"v/w\.example\.com"):

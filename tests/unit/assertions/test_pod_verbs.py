@@ -150,12 +150,20 @@ def test_interfaces_are_compared_and_the_default_route_is_there() -> None:
         World(inside(route="")).probe_pod().assert_default_route()
 
 
+def test_an_unknown_mode_on_azure_promises_no_length_by_itself() -> None:
+    pod = World(inside(1400), facts={"mode": None}).probe_pod()
+    with pytest.raises(FactUnknown, match="'mode'"):
+        pod.assert_mtu_like([SERVER])
+    with pytest.raises(FactUnknown, match="'mode'"):
+        pod.assert_mss_received([SERVER])
+
+
 def test_ipv6_is_for_clusters_with_a_range_of_it() -> None:
-    dual = {"pod-cidrs": "10.244.0.0/16,fd12::/64"}
+    dual = {"ip-families": "ipv4,ipv6"}
     both = replace(CLIENT, ips=(CLIENT.ip, "fd12::7"))
     assert World(inside(), facts=dual).probe_pod(both).over_ipv6().ip == "fd12::7"
-    with pytest.raises(NotApplicable, match="no IPv6 range"):
-        World(inside(), facts={"pod-cidrs": "10.244.0.0/16"}).probe_pod(both).over_ipv6()
+    with pytest.raises(NotApplicable, match="not dual stack: it has ipv4"):
+        World(inside(), facts={"ip-families": "ipv4"}).probe_pod(both).over_ipv6()
     with pytest.raises(FactUnknown):
         World(inside()).probe_pod(both).over_ipv6()
     with pytest.raises(ConformanceFailure, match="no IPv6 address"):

@@ -140,6 +140,12 @@ def test_ipv6_is_asked_for_where_the_service_has_an_address() -> None:
         client.assert_served_ipv6(replace(both, cluster_ips=("10.0.5.5",)), [SERVER])
 
 
+def test_a_dual_stack_cluster_that_gives_one_family_fails() -> None:
+    dual = World(always(reflected("")), facts={"ip-families": "ipv4,ipv6"}).probe_pod()
+    with pytest.raises(ConformanceFailure, match="should have an IPv6 cluster IP"):
+        dual.assert_served_ipv6(replace(SERVICE, cluster_ips=("10.0.5.5",)), [SERVER])
+
+
 def test_affinity_goes_by_the_first_connection() -> None:
     client, _, agents = world(lambda _: by("other"))
     client.assert_sticks(PORTS, [SERVER, OTHER])

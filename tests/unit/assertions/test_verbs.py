@@ -237,6 +237,14 @@ def test_no_snat_is_the_pods_own_address_even_where_the_mode_is_unknown() -> Non
         bad.probe_pod().assert_no_snat(SERVER)
 
 
+def test_a_nodes_own_address_is_not_translated_where_the_internet_sees_it() -> None:
+    outside = World(always(plain(NODE_A.ip, address=INTERNET.host))).probe_pod(HOST)
+    with pytest.raises(ConformanceFailure, match="should see a translated address"):
+        outside.assert_snat(INTERNET)
+    translated = World(always(plain("198.51.100.4", address=INTERNET.host))).probe_pod(HOST)
+    translated.assert_snat(INTERNET)
+
+
 def test_snat_is_the_node_unless_a_source_is_named() -> None:
     world = World(always(plain(NODE_A.ip, address=VM.host)))
     world.probe_pod().assert_snat(VM)
