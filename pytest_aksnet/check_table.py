@@ -61,7 +61,7 @@ class TablePacing:
     patience_s: float = 15.0
     impatient_s: float = 3.0
     open_s: float = 3.0
-    closed_s: float = 0.5
+    closed_s: float = 0.4
     try_s: float = 0.15
     settle_s: float = 0.2
     confirm_s: float = 3.0

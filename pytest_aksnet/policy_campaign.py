@@ -25,7 +25,6 @@ from pytest_aksnet.model.policy_table import (
     TableStep,
 )
 
-_KEPT = 0  # this set stays for cases that come late; the others make room
 _AHEAD = 8  # cases for each set, beyond the one that is asked for: others may never be
 _STOP_S = 20.0
 _RETIRED_AFTER = 3  # cases in a row whose positive control did not hold
@@ -133,10 +132,9 @@ class PolicyCampaign:
                 thread.start()
 
     def _work(self, number: int) -> None:
-        crew = _Crew(
-            self._one_by_one, self._runner(lambda: self._stopped), number, self._take_idle()
-        )
+        crew = _Crew(self._one_by_one, number, self._take_idle())
         try:
+            crew.runner = self._runner(lambda: self._stopped)
             while (case := self._next(number, crew.layout)) is not None:
                 try:
                     crew.prepare(case.layout)
@@ -151,11 +149,13 @@ class PolicyCampaign:
         finally:
             with self._lock:
                 self._threads.pop(number, None)
-                if crew.table is not None and number == _KEPT:
+                # Cases that nobody announced may be followed by more of them; the end of announced
+                # ones is the end, and what is removed now is not waited for later.
+                if crew.table is not None and not self._places:
                     self._idle.append(crew.table)
+                    crew.table = None
                 self._employ()  # a case may have come since this thread had none left
-            if number != _KEPT:
-                crew.give_up()
+            crew.give_up()
 
     def _one_by_one(self, layout: Layout, number: int) -> StartedTable:
         """Start sets one after the other: the first is at work while the next one starts."""
@@ -225,16 +225,20 @@ class _Crew:
     def __init__(
         self,
         start: Callable[[Layout, int], StartedTable],
-        runner: TableRunner,
         number: int,
         table: StartedTable | None,
     ) -> None:
+        self.runner: TableRunner | None = None
         self.table = table
         self.failures = 0
         self._start = start
-        self._runner = runner
         self._number = number
         self._controlled = False
+
+    @property
+    def _hands(self) -> TableRunner:
+        assert self.runner is not None
+        return self.runner
 
     @property
     def layout(self) -> Layout | None:
@@ -273,7 +277,7 @@ class _Crew:
 
     def skipped(self, case: PolicyCase, why: str) -> CaseResult:
         """The result of a case that is not run."""
-        rules = self._runner.rules
+        rules = self._hands.rules
         return CaseResult(
             case=case,
             steps=(),
@@ -307,15 +311,15 @@ class _Crew:
         if self._controlled:
             return
         table.reset()  # the case before may have been unable to
-        if (why := self._runner.control(table)) and table.repair():
-            why = self._runner.control(table)
+        if (why := self._hands.control(table)) and table.repair():
+            why = self._hands.control(table)
         if why:
             self.failures += 1
             raise ControlFailed(f"the positive control did not hold: {why}")
         self._controlled, self.failures = True, 0
 
     def _once(self, case: PolicyCase, table: StartedTable) -> CaseResult:
-        result = self._runner.run(case, table)
+        result = self._hands.run(case, table)
         last = result.steps[-1].cells.values() if result.steps else ()
         self._controlled = not result.problem and all(cell.right for cell in last)
         return result

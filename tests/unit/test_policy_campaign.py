@@ -209,6 +209,18 @@ def test_where_no_set_starts_every_case_says_why() -> None:
     campaign.stop()
 
 
+def test_a_thread_that_cannot_begin_leaves_nobody_waiting() -> None:
+    def runner(ending: Callable[[], bool]) -> TableRunner:
+        raise EnvironmentProblem("no profile")
+
+    queue = [case(number) for number in range(3)]
+    campaign = PolicyCampaign(queue, sets=2, start=Cluster().start, runner=runner)
+    for one in queue:
+        with pytest.raises(EnvironmentProblem, match="no profile"):
+            campaign.result(one)
+    campaign.stop()
+
+
 def test_what_was_not_seen_is_looked_at_in_a_second_run() -> None:
     cluster = Cluster()
     campaign = cluster.campaign([case(0)])
