@@ -31,14 +31,20 @@ ROWS = (
         quick=True,
     ),
     _tables(
-        NOT_ENFORCED, 0, _OPEN, "table_rules", "table_default_label", "generated-16", rest=False
+        NOT_ENFORCED,
+        0,
+        _OPEN,
+        "table_rules",
+        "table_default_label",
+        "table_conflicts",
+        "generated-16",
+        rest=False,
     ),
     _tables(
         NOT_ENFORCED,
         2,
         _OPEN,
         "table_target",
-        "table_conflicts",
         "table_upstream",
         "table_deletes",
         rest=False,

@@ -32,7 +32,7 @@ from tests.lab.running_lab import RunningLab, start_lab
 KILLS = 100
 LABS = 3
 LONGEST_S = 4.0
-CHECKS = 7
+CHECKS = 11
 RUN_ID = r"[0-9]{8}-[0-9]{6}-[0-9a-f]+"
 # Rarer are those that take long, as the run waits for the API server to come back.
 OFTEN = (

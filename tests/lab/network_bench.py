@@ -249,7 +249,7 @@ class Bench:
         self.ips6: dict[str, str] = {one.name: one.ip6 for one in self.spec.nodes if one.ip6}
         self.ips6 |= {host.name: host.ip6 for host in self.spec.hosts if host.ip6}
         self.free = {node.name: list(node.pod_addresses()) for node in self.spec.nodes}
-        self._free6 = {node.name: list(node.pod_addresses6()) for node in self.spec.nodes}
+        self.free6 = {node.name: list(node.pod_addresses6()) for node in self.spec.nodes}
         ours, theirs = socket.socketpair()
         self._process = subprocess.Popen(
             [
@@ -269,7 +269,7 @@ class Bench:
     def add_pod(self, name: str, node: int, *, ports: Sequence[int] = POD_PORTS) -> str:
         """A pod on the node of that number; its address."""
         ip = self.free[self.nodes[node]].pop(0)
-        ip6 = self._free6[self.nodes[node]].pop(0) if self.spec.dual_stack else None
+        ip6 = self.free6[self.nodes[node]].pop(0) if self.spec.dual_stack else None
         self.call("add_pod", type(None), name, self.nodes[node], ip, ports, ip6)
         self.ips[name] = ip
         if ip6 is not None:
