@@ -110,9 +110,13 @@ class BridgeWires:
         )
 
     def remove(self, pod: PodPlace) -> None:
-        """Forget the neighbour; the bridge loses the port with the pod's namespace."""
+        """Forget the neighbour, and cut the wire; the port goes with the pod's namespace."""
         self._ports.pop(pod.ip, None)
-        requests = [route_requests.delete_neighbour(_BRIDGE_INDEX, pod.ip)]
+        # The kernel ends namespaces when it has time; till then the pod would be there.
+        requests = [
+            link_requests.link_down(pod.index),
+            route_requests.delete_neighbour(_BRIDGE_INDEX, pod.ip),
+        ]
         if pod.ip6 is not None:
             requests.append(route_requests.delete_neighbour(_BRIDGE_INDEX, pod.ip6))
         self._routes.apply(requests, ignore=GONE)
