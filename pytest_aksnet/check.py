@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, NoReturn, Protocol, TypeVar
 
 from pytest_aksnet.model.api import ApiReader
+from pytest_aksnet.model.arm import ArmReader
 from pytest_aksnet.model.errors import (
     AksnetError,
     ConformanceFailure,
@@ -137,6 +138,7 @@ class Engine:
         pacing: Pacing | None = None,
         prober: Prober | None = None,
         api: ApiReader | None = None,
+        arm: ArmReader | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -148,6 +150,7 @@ class Engine:
         self.recorder = recorder
         self._prober = prober
         self._api = api
+        self._arm = arm
         self._clock = clock
         self._sleep = sleep
         self._connected: set[tuple[str, str, str, int]] = set()
@@ -166,6 +169,13 @@ class Engine:
         if self._api is None:
             raise RuntimeError("this engine was made without a reader of the API")
         return self._api
+
+    @property
+    def arm(self) -> ArmReader:
+        """What Azure Resource Manager says, read when asked."""
+        if self._arm is None:
+            raise RuntimeError("this engine was made without a reader of ARM")
+        return self._arm
 
     def command_line(self, pod: PodRef, argv: Sequence[str]) -> str:
         """The kubectl command that repeats a look by hand."""

@@ -20,12 +20,17 @@ _LONGEST_SENTENCE = 4000
 
 
 def judge_facts(
-    engine: Engine, sheet: FactSheet, verdict: Verdict, *, by_hand: Sequence[str]
+    engine: Engine,
+    sheet: FactSheet,
+    verdict: Verdict,
+    *,
+    by_hand: Sequence[str],
+    change: str = "",
 ) -> FactSheet:
     """Keep what was read and how it was judged; `by_hand` is an argv that shows the same.
 
-    Nothing read is nothing judged. Raises ConformanceFailure, or FactUnknown where the verdict is
-    inconclusive.
+    `change` names what is to be changed, where that is known. Nothing read is nothing judged.
+    Raises ConformanceFailure, or FactUnknown where the verdict is inconclusive.
     """
     if verdict.outcome is Outcome.PASS and not sheet.facts:
         verdict = Verdict(
@@ -55,7 +60,7 @@ def judge_facts(
         one_line(verdict.sentence, _LONGEST_SENTENCE),
         f"{len(sheet.facts)} facts",
         source=verdict.source,
-        why="",
+        why=f"to change: {change}" if change else "",
         command_line=command_line,
     )
     if verdict.outcome is Outcome.FAIL:

@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_aksnet.assertions.outside_client import Outside
+    from pytest_aksnet.azure_inventory import Arm
     from pytest_aksnet.existing_workloads import ExistingWorkloads
     from pytest_aksnet.factories import (
         Aks,
@@ -147,7 +148,7 @@ def policy_table(aksnet_test: "TestScope", aksnet_campaign: "PolicyCampaign") ->
     """Truth tables of NetworkPolicies, on pods of the run that are there for nothing else."""
     from pytest_aksnet.policy_tables import PolicyTables
 
-    return PolicyTables(aksnet_test, aksnet_campaign)
+    return PolicyTables(aksnet_test.engine, aksnet_campaign)
 
 
 @pytest.fixture
@@ -188,3 +189,14 @@ def inventory(aksnet_test: "TestScope") -> "Inventory":
     from pytest_aksnet.inventory import Inventory
 
     return Inventory(aksnet_test.engine)
+
+
+@pytest.fixture
+def arm(aksnet_test: "TestScope") -> "Arm":
+    """What Azure Resource Manager says, with assertions that hold it against the cluster.
+
+    Without credentials for Azure the test is skipped, and the reason says how to give them.
+    """
+    from pytest_aksnet.azure_inventory import Arm
+
+    return Arm(aksnet_test.engine)

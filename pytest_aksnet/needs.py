@@ -31,7 +31,7 @@ class Need:
     """What something asks for. `optional` maps a right to what stays unknown without it.
 
     `actions` are classes of actions. `two_nodes` says that one node is not enough, `namespaces`
-    that namespaces are created for it.
+    that namespaces are created for it, `azure` that Azure Resource Manager is asked.
     """
 
     rights: frozenset[Right] = frozenset()
@@ -39,6 +39,7 @@ class Need:
     actions: frozenset[str] = frozenset()
     two_nodes: bool = False
     namespaces: bool = False
+    azure: bool = False
 
     def __or__(self, other: "Need") -> "Need":
         """What both together ask for."""
@@ -50,6 +51,7 @@ class Need:
             actions=self.actions | other.actions,
             two_nodes=self.two_nodes or other.two_nodes,
             namespaces=self.namespaces or other.namespaces,
+            azure=self.azure or other.azure,
         )
 
 
@@ -161,6 +163,8 @@ FIXTURES: Mapping[str, Need] = {
     # The kinds that a test makes or reads are named by its marker (NAMED, below).
     "manifest": _NAMESPACES,
     "inventory": _FACTS,
+    # What the identity may not read in Azure is known when it is read.
+    "arm": _FACTS | Need(azure=True),
     # Runs what the site file says, or a process here: it asks nothing of the cluster.
     "outside": _FACTS,
     "policy_table": _PODS
@@ -338,11 +342,15 @@ def why_not(
     allowed: frozenset[str],
     nodes: int,
     left_out: Mapping[str, str],
+    no_azure: str = "",
 ) -> str:
     """Why something with this need cannot run here; empty where it can.
 
-    `nodes` is how many take part. What could not be found out is not held against the check.
+    `nodes` is how many take part, `no_azure` why Azure is not asked in this run. What could not be
+    found out is not held against the check.
     """
+    if need.azure and no_azure:
+        return no_azure
     for action in sorted(need.actions - allowed):
         return forbidden(action)
     if need.two_nodes and nodes < 2:

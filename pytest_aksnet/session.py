@@ -5,11 +5,13 @@ processes of the run have together is `shared`.
 """
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_aksnet.check import Engine, Pacing
+from pytest_aksnet.elsewhere import why_not_asked
 from pytest_aksnet.model.observation import Transfer
 from pytest_aksnet.model.peers import NodePool, NodeRef
 from pytest_aksnet.model.profile import NetworkProfile
@@ -205,6 +207,7 @@ class AksnetSession:
             pacing=pacing,
             prober=self.agents,
             api=LiveApi(self.cluster),
+            arm=self.shared,
         )
 
     @property
@@ -242,6 +245,7 @@ class AksnetSession:
             allowed=self.settings.allowed,
             nodes=len(self.nodes),
             left_out=self.left_out,
+            no_azure=why_not_asked(self.settings, os.environ),
         )
 
     @property

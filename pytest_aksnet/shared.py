@@ -7,8 +7,9 @@ before a test asks for it, and what was read or created once is so for all.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_aksnet.model.arm import Reading
 from pytest_aksnet.model.peers import NodeRef, PodRef
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.record import CheckRecord
@@ -25,7 +26,7 @@ class Opening:
     """The cluster as the run found it: how to connect to it, who takes part, what the site says.
 
     `version` is the API server's. `left_out` has the reason of every other node, `images` the
-    images that each node holds, both by its name.
+    images that each node holds, both by its name. `provider_ids` are those of all nodes.
     """
 
     kubeconfig: str | None
@@ -35,6 +36,7 @@ class Opening:
     left_out: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, frozenset[str]] = field(default_factory=dict)
     site: Site = field(default_factory=Site)
+    provider_ids: tuple[str, ...] = ()
 
 
 class Shared(Protocol):
@@ -50,6 +52,10 @@ class Shared(Protocol):
 
     def profile(self) -> NetworkProfile:
         """The network profile, read once. Raises EnvironmentProblem."""
+        ...
+
+    def reading(self, topic: str, *, since: float = 0.0) -> Reading[Any]:
+        """See model.arm.ArmReader: one cache for the whole run. Raises ArmNotAsked."""
         ...
 
     def preflight(self, need: Need) -> Preflight:

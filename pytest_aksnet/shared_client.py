@@ -4,8 +4,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from pytest_aksnet.model.arm import Reading
 from pytest_aksnet.model.errors import EnvironmentProblem, SettingsError
 from pytest_aksnet.model.peers import NodeRef, PodRef
 from pytest_aksnet.model.profile import NetworkProfile
@@ -33,6 +34,7 @@ class RemoteShared:
         self._cluster: Cluster | None = None
         self._opening: Opening | None = None
         self._profile: NetworkProfile | None = None
+        self._readings: dict[str, Reading[Any]] = {}
 
     def connection(self) -> "Cluster":
         """See shared.Shared."""
@@ -54,6 +56,14 @@ class RemoteShared:
         if self._profile is None:
             self._profile = cast(NetworkProfile, self._call("profile"))
         return self._profile
+
+    def reading(self, topic: str, *, since: float = 0.0) -> Reading[Any]:
+        """See shared.Shared. What was read is kept here too: it may be long."""
+        known = self._readings.get(topic)
+        if known is None or known.taken < since:
+            known = cast(Reading[Any], self._call("reading", topic, since=since))
+            self._readings[topic] = known
+        return known
 
     def preflight(self, need: Need) -> Preflight:
         """See shared.Shared."""

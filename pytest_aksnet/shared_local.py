@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pytest_aksnet.elsewhere import read_elsewhere
+from pytest_aksnet.elsewhere import AzureSource, read_elsewhere
 from pytest_aksnet.lab_process import LabProcess
+from pytest_aksnet.model.arm import Reading
 from pytest_aksnet.model.errors import AksnetError, EnvironmentProblem
 from pytest_aksnet.model.peers import NodeRef, PodRef
 from pytest_aksnet.model.profile import NetworkProfile
@@ -73,6 +74,11 @@ class LocalShared:
         self._pool: tuple[WarmPods, ImageVerdict] | None = None
         self._running: dict[str, _Running] = {}
         self._ended = False
+        self._azure = AzureSource(
+            settings,
+            lambda: self.opening().provider_ids,
+            lambda: lab.wait_ready().azure if lab is not None else None,
+        )
 
     @property
     def is_open(self) -> bool:
@@ -142,6 +148,7 @@ class LocalShared:
             left_out=nodes.left_out,
             images=nodes.images,
             site=site,
+            provider_ids=nodes.provider_ids,
         )
 
     def profile(self) -> NetworkProfile:
@@ -151,13 +158,16 @@ class LocalShared:
         cluster = self.connection()
         with self._reading:
             if self._profile is None:
-                lab = self._lab.wait_ready().azure if self._lab is not None else None
                 self._profile = read_profile(
                     cluster,
                     self._settings.profile,
-                    partial(read_elsewhere, self._settings, self.opening().site, lab),
+                    partial(read_elsewhere, self.opening().site, self._azure),
                 )
             return self._profile
+
+    def reading(self, topic: str, *, since: float = 0.0) -> Reading[Any]:
+        """See shared.Shared."""
+        return self._azure.reading(topic, since=since)
 
     def preflight(self, need: Need) -> Preflight:
         """See shared.Shared."""
@@ -215,6 +225,7 @@ class LocalShared:
             self._ended = True
             if self._pool is not None:
                 self._pool[0].end()
+        self._azure.close()
 
     def image_refused(self) -> str:
         """See shared.Shared."""

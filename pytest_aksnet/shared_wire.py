@@ -16,7 +16,7 @@ from pytest_aksnet.model.errors import AksnetError
 # What a worker may call. The rest of `Shared` is not asked of another process.
 CALLS = frozenset(
     {
-        *("opening", "profile", "preflight", "pool_namespace", "warm", "image_refused"),
+        *("opening", "profile", "reading", "preflight", "pool_namespace", "warm", "image_refused"),
         *("image_tried", "begun", "keep", "kept", "uses", "alone"),
     }
 )

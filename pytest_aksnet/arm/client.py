@@ -1,134 +1,198 @@
-"""The door to Azure: credentials, clients with bounded retries, and errors in words.
+"""The door to Azure: credentials, clients, and the one layer of retries and time-outs.
 
-Every request is a GET. DefaultAzureCredential decides who asks; azure-core repeats what failed.
+DefaultAzureCredential decides who asks. Every client has the same short pipeline, which is not the
+SDK's own: that would register a provider where one is missing, which is a write, and would obey
+any Retry-After.
 """
 
 import contextlib
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core import AzureClouds
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceNotFoundError,
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import (
+    ContentDecodePolicy,
+    RequestIdPolicy,
+    RetryPolicy,
+    UserAgentPolicy,
 )
-from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
 from azure.core.rest import HttpRequest
 from azure.identity import DefaultAzureCredential
-from azure.mgmt.containerservice import ContainerServiceClient
 from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.core.tools import get_arm_endpoints
-from azure.mgmt.network import NetworkManagementClient
 
-# Seconds and tries of one request; those of azure-core are 300 s and 10.
+from pytest_aksnet.arm.exchanges import ReadOnly, Recording
+from pytest_aksnet.arm.refusals import Refused, short
+from pytest_aksnet.model.arm import Refusal, Sort
+
+if TYPE_CHECKING:
+    from azure.mgmt.compute import ComputeManagementClient
+    from azure.mgmt.containerservice import ContainerServiceClient
+    from azure.mgmt.monitor import MonitorManagementClient
+    from azure.mgmt.network import NetworkManagementClient
+    from azure.mgmt.privatedns import PrivateDnsManagementClient
+
+# Seconds and tries of one request; those of azure-core are 300 s, 10 tries and no end.
 LIMITS: Mapping[str, int] = {"retry_total": 3, "connection_timeout": 10, "read_timeout": 30}
+_ALL_TRIES_S = 90
+_LONGEST_RETRY_AFTER_S = 20
+_POLL_S = 1
 _CLOUDS = {
     "public": (AzureClouds.AZURE_PUBLIC_CLOUD, "login.microsoftonline.com"),
     "usgov": (AzureClouds.AZURE_US_GOVERNMENT, "login.microsoftonline.us"),
     "china": (AzureClouds.AZURE_CHINA_CLOUD, "login.chinacloudapi.cn"),
 }
-_GROUP_VERSION = "2021-04-01"
-_LONGEST = 300
-Read = TypeVar("Read")
+Client = TypeVar("Client")
 
 
-class Refused(Exception):
-    """What could not be read: `why`, in words."""
+class _BoundedRetry(RetryPolicy):  # type: ignore[misc]  # azure has no types here
+    """Gives up where the server asks for more patience than a run has."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
+    def is_retry(self, settings: Any, response: Any) -> bool:
+        """Whether to try again."""
+        if (self.get_retry_after(response) or 0) > _LONGEST_RETRY_AFTER_S:
+            return False
+        return bool(super().is_retry(settings, response))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Open clients for one subscription. `resources` asks for what the clients have no method."""
+    """Clients for one subscription, each made when it is first used. Safe between threads.
 
-    containers: Any
-    network: Any
-    resources: Any
+    `verify` is a CA bundle where ARM's certificate is from no public authority.
+    """
 
-    def resource_group(self, subscription: str, name: str) -> Mapping[str, Any]:
-        """A resource group as ARM has it. Raises Refused."""
+    def __init__(
+        self, credential: Any, subscription: str, base: str, scopes: list[str], verify: str = ""
+    ) -> None:
+        self.subscription = subscription
+        self._credential = credential
+        self._base = base
+        self._scopes = scopes
+        self._limits = {**LIMITS, **({"connection_verify": verify} if verify else {})}
+        self._making = threading.RLock()
+        self._made: dict[str, Any] = {}
 
-        def ask() -> Mapping[str, Any]:
-            path = f"/subscriptions/{subscription}/resourceGroups/{name}"
-            url = self.resources.format_url(path)
-            request = HttpRequest("GET", url, params={"api-version": _GROUP_VERSION})
-            response = self.resources.send_request(request)
-            response.raise_for_status()
-            found: Mapping[str, Any] = response.json()
-            return found
+    @property
+    def containers(self) -> "ContainerServiceClient":
+        """Microsoft.ContainerService."""
+        from azure.mgmt.containerservice import ContainerServiceClient
 
-        return asked(ask, "Microsoft.Resources/subscriptions/resourceGroups/read")
+        return self._client(ContainerServiceClient)
+
+    @property
+    def network(self) -> "NetworkManagementClient":
+        """Microsoft.Network without private DNS."""
+        from azure.mgmt.network import NetworkManagementClient
+
+        return self._client(NetworkManagementClient)
+
+    @property
+    def compute(self) -> "ComputeManagementClient":
+        """Microsoft.Compute."""
+        from azure.mgmt.compute import ComputeManagementClient
+
+        return self._client(ComputeManagementClient)
+
+    @property
+    def private_dns(self) -> "PrivateDnsManagementClient":
+        """Microsoft.Network/privateDnsZones."""
+        from azure.mgmt.privatedns import PrivateDnsManagementClient
+
+        return self._client(PrivateDnsManagementClient)
+
+    @property
+    def monitor(self) -> "MonitorManagementClient":
+        """Microsoft.Insights."""
+        from azure.mgmt.monitor import MonitorManagementClient
+
+        return self._client(MonitorManagementClient)
+
+    def get(self, path: str, version: str) -> Any:
+        """The JSON at a path of ARM for which the clients have no method. Raises AzureError."""
+        client: Any = self._kept(
+            "resources",
+            lambda: ARMPipelineClient(
+                base_url=self._base, policies=self._policies(), **self._limits
+            ),
+        )
+        request = HttpRequest("GET", client.format_url(path), params={"api-version": version})
+        response = client.send_request(request)
+        response.raise_for_status()
+        return response.json()
+
+    def close(self) -> None:
+        """Close the connections."""
+        for made in self._made.values():
+            made.close()
+
+    def _client(self, kind: "Callable[..., Client]") -> Client:
+        def make() -> Client:
+            return kind(
+                self._credential,
+                self.subscription,
+                base_url=self._base,
+                credential_scopes=self._scopes,
+                policies=self._policies(),
+                polling_interval=_POLL_S,
+                **self._limits,
+            )
+
+        return self._kept(kind.__name__, make)
+
+    def _kept(self, name: str, make: Callable[[], Client]) -> Client:
+        with self._making:
+            if name not in self._made:
+                self._made[name] = make()
+            made: Client = self._made[name]
+            return made
+
+    def _policies(self) -> list[Any]:
+        return [
+            RequestIdPolicy(),
+            UserAgentPolicy(base_user_agent="pytest-aksnet"),
+            ContentDecodePolicy(),
+            ReadOnly(),
+            _BoundedRetry(retry_total=LIMITS["retry_total"], timeout=_ALL_TRIES_S),
+            ARMChallengeAuthenticationPolicy(self._credential, *self._scopes),
+            Recording(),
+        ]
 
 
 @contextlib.contextmanager
-def open_door(
-    subscription: str, *, cloud: str, environment: Mapping[str, str], endpoint: str = ""
-) -> Iterator[Door]:
-    """Clients that are closed at the end; `endpoint` is that of ARM where it is no cloud's own.
+def open_credential(
+    *, cloud: str, environment: Mapping[str, str], endpoint: str = "", verify: str = ""
+) -> Iterator[Callable[[str], Door]]:
+    """Gives doors by subscription, with one credential, which is closed at the end.
 
-    Nothing is asked yet. Raises Refused where no credential can be made.
+    Nothing is asked yet. `endpoint` is that of ARM where it is no cloud's own. Raises Refused where
+    no credential can be made.
     """
     setting, login = _CLOUDS[cloud]
     authority = environment.get("AZURE_AUTHORITY_HOST") or f"https://{login}"
     host = urllib.parse.urlsplit(authority).hostname or authority
     known = any(host == one for _, one in _CLOUDS.values())
     arm = get_arm_endpoints(setting)
-    base = endpoint or arm["resource_manager"]
-    scopes = arm["credential_scopes"]
-    options: dict[str, Any] = {"base_url": base, "credential_scopes": scopes, **LIMITS}
+    options = {**LIMITS, **({"connection_verify": verify} if verify else {})}
     with contextlib.ExitStack() as closing:
+        # An authority that is none of Microsoft's own is not known to its public directory.
         try:
-            # An authority that is none of Microsoft's own is not known to its public directory.
             credential = closing.enter_context(
                 DefaultAzureCredential(
-                    authority=authority, disable_instance_discovery=not known, **LIMITS
+                    authority=authority, disable_instance_discovery=not known, **options
                 )
             )
         except (AzureError, ValueError) as error:
-            raise Refused(f"no credential can be made ({_short(error)})") from error
-        policies = [
-            RetryPolicy(retry_total=LIMITS["retry_total"]),
-            BearerTokenCredentialPolicy(credential, *scopes),
-        ]
-        yield Door(
-            containers=closing.enter_context(
-                ContainerServiceClient(credential, subscription, **options)
-            ),
-            network=closing.enter_context(
-                NetworkManagementClient(credential, subscription, **options)
-            ),
-            resources=closing.enter_context(
-                ARMPipelineClient(base_url=base, policies=policies, **LIMITS)
-            ),
-        )
+            why = f"no credential can be made ({short(error)})"
+            raise Refused(Refusal(sort=Sort.CREDENTIALS, why=why)) from error
 
+        def door(subscription: str) -> Door:
+            base = endpoint or arm["resource_manager"]
+            made = Door(credential, subscription, base, arm["credential_scopes"], verify)
+            closing.callback(made.close)
+            return made
 
-def asked(ask: Callable[[], Read], action: str) -> Read:
-    """What `ask` gives; `action` is what the identity must be allowed to do. Raises Refused."""
-    try:
-        return ask()
-    except ClientAuthenticationError as error:
-        raise Refused(f"Azure refuses the credentials ({_short(error)})") from error
-    except ResourceNotFoundError as error:
-        raise Refused(f"ARM has no such resource ({_short(error)})") from error
-    except HttpResponseError as error:
-        words = {
-            403: f"this identity may not: it needs the action {action}",
-            429: "ARM has had too many requests of this identity (429): try again later",
-        }
-        why = words.get(error.status_code or 0)
-        raise Refused(why or f"ARM answers {error.status_code} ({_short(error)})") from error
-    except AzureError as error:
-        raise Refused(f"ARM could not be asked ({_short(error)})") from error
-
-
-def _short(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:_LONGEST]
+        yield door

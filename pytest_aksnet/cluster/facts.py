@@ -9,7 +9,7 @@ azure-cns where addresses come from the Azure IPAM; Node.spec.podCIDR with kuben
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from pytest_aksnet.cluster import platform_facts
 from pytest_aksnet.cluster.connect import Cluster
@@ -60,18 +60,17 @@ _COREFILE_ZONE = re.compile(r"^\s*kubernetes\s+([A-Za-z0-9.-]+)", re.MULTILINE)
 def read_profile(
     cluster: Cluster,
     overrides: Mapping[str, str],
-    elsewhere: Callable[[Sequence[str]], Elsewhere] | None = None,
+    elsewhere: Callable[[], Elsewhere] | None = None,
 ) -> NetworkProfile:
     """Every fact that is proven; `overrides` (--aksnet-profile) win.
 
-    `elsewhere` tells what is known outside of the cluster, from the nodes' spec.providerID. Raises
-    SettingsError for an override that is unknown or cannot be read, before asking the cluster, and
-    EnvironmentProblem where the cluster cannot be asked.
+    `elsewhere` tells what is known outside of the cluster. Raises SettingsError for an override
+    that is unknown or cannot be read, before asking the cluster, and EnvironmentProblem where the
+    cluster cannot be asked.
     """
     checked_overrides(overrides)
     evidence = gather(cluster)
-    providers = [str((node.get("spec") or {}).get("providerID") or "") for node in evidence.nodes]
-    return profile_of(evidence, overrides, elsewhere(providers) if elsewhere else _NOWHERE_ELSE)
+    return profile_of(evidence, overrides, elsewhere() if elsewhere else _NOWHERE_ELSE)
 
 
 def profile_of(

@@ -23,11 +23,13 @@ class Nodes:
     """The nodes that take part, sorted by name; of the others the reason, by name.
 
     `images` are the names of images that each node's kubelet lists, which are 50 at most.
+    `provider_ids` are spec.providerID of all nodes that have one.
     """
 
     taking_part: tuple[NodeRef, ...]
     left_out: Mapping[str, str]
     images: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    provider_ids: tuple[str, ...] = ()
 
 
 def read_nodes(
@@ -46,8 +48,10 @@ def read_nodes(
     fitting: list[NodeRef] = []
     left_out: dict[str, str] = {}
     images: dict[str, frozenset[str]] = {}
+    provider_ids = []
     for node in _list(cluster, None):
         name = node["metadata"]["name"]
+        provider_ids.append(str((node.get("spec") or {}).get("providerID") or ""))
         reason = (
             f"not selected by --aksnet-node-selector={selector}"
             if selected is not None and name not in selected
@@ -71,6 +75,7 @@ def read_nodes(
         taking_part=tuple(one for one in fitting if one.name in chosen),
         left_out=dict(sorted(left_out.items())),
         images={name: found for name, found in images.items() if name in chosen},
+        provider_ids=tuple(filter(None, provider_ids)),
     )
 
 

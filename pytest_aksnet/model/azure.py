@@ -1,11 +1,62 @@
-"""What Azure Resource Manager says of a cluster and its network: data only.
+"""What Azure Resource Manager says of a managed cluster and its pools, and what the profile keeps.
 
-`arm` reads it once per run; it reaches checks as `NetworkProfile.azure`. Whatever could not be read
-is missing here, with the reason in `unknown`.
+Data only. Ids are in lower case. What ARM's answer lacks is None, or empty where it is text.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from pytest_aksnet.model.arm import Topic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPlan:
+    """networkProfile of a managed cluster, in ARM's own words.
+
+    `outbound_ids` are the public addresses and prefixes that it leaves with (effectiveOutboundIPs);
+    `outbound_ports` the SNAT ports that each node is given, 0 for automatic.
+    """
+
+    plugin: str
+    plugin_mode: str
+    policy: str
+    data_plane: str
+    pod_cidrs: tuple[str, ...]
+    service_cidrs: tuple[str, ...]
+    dns_service_ip: str
+    outbound_type: str
+    balancer_sku: str
+    ip_families: tuple[str, ...]
+    backend_pool_type: str = ""
+    outbound_ids: tuple[str, ...] = ()
+    outbound_ports: int | None = None
+    outbound_idle_minutes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedCluster:
+    """One managed cluster. `authorized_ranges` are those that may reach its API server, empty: all.
+
+    `node_group` is the name of the nodes' resource group. `network` is None where ARM told none.
+    """
+
+    id: str
+    region: str
+    node_group: str
+    version: str
+    support_plan: str
+    provisioning_state: str
+    power_state: str
+    fqdn: str
+    private_fqdn: str
+    is_private: bool
+    has_public_fqdn: bool | None
+    authorized_ranges: tuple[str, ...]
+    private_zone: str
+    upgrade_channel: str
+    node_os_channel: str
+    addons: tuple[str, ...]
+    network: NetworkPlan | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +65,8 @@ class AzurePool:
 
     `max_surge` is a number of nodes or a percentage as ARM has it, empty where it is unset, and so
     is `max_unavailable`. `kind` is VirtualMachineScaleSets, VirtualMachines or AvailabilitySet.
+    `public_ips` is whether each node has a public address; `min_count` and `max_count` are those of
+    the autoscaler, None without it.
     """
 
     name: str
@@ -28,6 +81,15 @@ class AzurePool:
     os_sku: str = ""
     version: str = ""
     kind: str = ""
+    id: str = ""
+    mode: str = ""
+    os_type: str = ""
+    image_version: str = ""
+    provisioning_state: str = ""
+    power_state: str = ""
+    public_ips: bool | None = None
+    min_count: int | None = None
+    max_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +137,11 @@ class AzureNetwork:
     def subnet(self, subnet_id: str) -> AzureSubnet | None:
         """The subnet of that id, or None where it was not read."""
         return next((one for one in self.subnets if one.id == subnet_id), None)
+
+
+CLUSTER: Topic[ManagedCluster] = Topic(
+    "cluster", ("Microsoft.ContainerService/managedClusters/read",)
+)
+POOLS: Topic[tuple[AzurePool, ...]] = Topic(
+    "pools", ("Microsoft.ContainerService/managedClusters/agentPools/read",)
+)

@@ -67,11 +67,27 @@ class FactUnknown(Inconclusive):
     """The network profile or the site file lacks a fact that the check needs; names the option."""
 
 
+class ArmUnanswered(Inconclusive):
+    """Azure Resource Manager gave no answer that can be used: refused, late, broken, not there."""
+
+
 class NotApplicable(AksnetError):
     """The promise does not concern this cluster, as facts that are known say: a skip.
 
     The message says which fact and where it was read. What is not known is FactUnknown instead.
     """
+
+
+class ArmNotAsked(NotApplicable):
+    """This run asks nothing of Azure Resource Manager: says what would make it do so."""
+
+
+class ArmForbidden(NotApplicable):
+    """The identity may not read what a check needs (403): a skip that names the `action`."""
+
+    def __init__(self, message: str, *, action: str) -> None:
+        super().__init__(message)
+        self.action = action
 
 
 class ConformanceFailure(AksnetError, AssertionError):

@@ -52,7 +52,8 @@ FEATURES = (
 class Attempt:
     """One look: the command, what came of it, what was read in it, and how it was judged.
 
-    `role` is "probe", "control" or "diagnosis". `started` is seconds since the epoch.
+    `role` is "probe", "control", "diagnosis", or "azure" for what was asked of ARM. `started` is
+    seconds since the epoch.
     """
 
     role: str

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_aksnet.cluster.connect import connect
 from pytest_aksnet.cluster.facts import read_profile
-from pytest_aksnet.elsewhere import read_elsewhere
+from pytest_aksnet.cluster.nodes import read_nodes
+from pytest_aksnet.elsewhere import AzureSource, read_elsewhere
 from pytest_aksnet.model.profile import NetworkProfile
 from pytest_aksnet.model.site import Site
 from pytest_aksnet.options import Settings
@@ -26,11 +27,14 @@ def profile_of(lab: RunningLab, resource_id: str | None = None) -> NetworkProfil
     wanted: Any = SimpleNamespace(
         is_lab=True, lab_arm=True, resource_id=resource_id, cloud="public"
     )
-    elsewhere = partial(read_elsewhere, cast(Settings, wanted), Site(), lab.azure)
     cluster = connect(str(lab.kubeconfig), None)
+    azure = AzureSource(
+        cast(Settings, wanted), lambda: read_nodes(cluster).provider_ids, lambda: lab.azure
+    )
     try:
-        return read_profile(cluster, {}, elsewhere)
+        return read_profile(cluster, {}, partial(read_elsewhere, Site(), azure))
     finally:
+        azure.close()
         cluster.close()
 
 
@@ -75,7 +79,7 @@ def test_azure_and_the_cluster_say_the_same(
 def test_the_cluster_may_be_named(lab: RunningLab) -> None:
     profile = profile_of(lab, CLUSTER)
     assert profile.azure is not None
-    assert profile.azure.resource_id == CLUSTER
+    assert profile.azure.resource_id == CLUSTER.lower()
     other = profile_of(lab, CLUSTER.replace("managedClusters/aksnet", "managedClusters/no"))
     assert other.azure is None
     assert "has no such resource" in other.no_azure

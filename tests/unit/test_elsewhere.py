@@ -1,17 +1,17 @@
 """What is known outside of the cluster: the site file, and Azure only where it was asked for."""
 
-import builtins
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from pytest_aksnet.arm.signs import why_not_configured
-from pytest_aksnet.elsewhere import read_elsewhere
+from pytest_aksnet.elsewhere import AzureSource, read_elsewhere
+from pytest_aksnet.model.profile import Elsewhere
 from pytest_aksnet.model.site import AddressPlan, Site
 from pytest_aksnet.options import Settings
 
@@ -19,10 +19,11 @@ SCRIPT = """
 import sys
 from types import SimpleNamespace
 from pytest_aksnet import shared_local
-from pytest_aksnet.elsewhere import read_elsewhere
+from pytest_aksnet.elsewhere import AzureSource, read_elsewhere
 from pytest_aksnet.model.site import Site
 settings = SimpleNamespace(is_lab=False, lab_arm=False, resource_id=None, cloud="public")
-found = read_elsewhere(settings, Site(), None, ["azure:///subscriptions/s/resourceGroups/g/x"])
+nodes = ["azure:///subscriptions/s/resourceGroups/g/x"]
+found = read_elsewhere(Site(), AzureSource(settings, lambda: nodes, lambda: None))
 print(found.no_azure)
 print([name for name in sys.modules if name.partition(".")[0] in ("azure", "msal")])
 """
@@ -50,6 +51,16 @@ def settings(*, lab_mode: str = "", lab_arm: bool = False, **others: Any) -> Set
         lab_arm=lab_arm,
         **others,
     )
+
+
+def elsewhere(
+    chosen: Settings, site: Site | None = None, lab_environment: Path | None = None
+) -> Elsewhere:
+    azure = AzureSource(chosen, lambda: (), lambda: lab_environment)
+    try:
+        return read_elsewhere(site or Site(), azure)
+    finally:
+        azure.close()
 
 
 def test_nothing_of_azure_is_imported_without_credentials() -> None:
@@ -91,34 +102,25 @@ def test_a_lab_never_asks_the_users_own_azure(
 ) -> None:
     for name, value in SECRET.items():
         monkeypatch.setenv(name, value)
-    found = read_elsewhere(settings(lab_mode="overlay"), Site(), tmp_path / "azure.env", [])
+    found = elsewhere(settings(lab_mode="overlay"), lab_environment=tmp_path / "azure.env")
     assert found.azure is None
     assert "--aksnet-lab-arm" in found.no_azure
 
 
 def test_missing_packages_are_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in [name for name in sys.modules if name.startswith("pytest_aksnet.arm.")]:
-        monkeypatch.delitem(sys.modules, module)
-    import_module = builtins.__import__
-
-    def without_azure(name: str, *arguments: Any) -> ModuleType:
-        if name.partition(".")[0] == "azure":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return import_module(name, *arguments)
-
-    monkeypatch.setattr(builtins, "__import__", without_azure)
-    found = read_elsewhere(settings(resource_id="/subscriptions/s"), Site(), None, [])
+    monkeypatch.setattr(PathFinder, "find_spec", lambda name: None)
+    found = elsewhere(settings(resource_id="/subscriptions/s"))
     assert "pip install pytest-aksnet[azure]" in found.no_azure
 
 
 def test_an_id_that_is_none_is_said() -> None:
-    found = read_elsewhere(settings(resource_id="my-cluster"), Site(), None, [])
+    found = elsewhere(settings(resource_id="my-cluster"))
     assert "is no id of a managed cluster" in found.no_azure
 
 
 def test_the_site_file_tells_ranges() -> None:
     plan = AddressPlan(node_subnets=("10.1.0.0/24", "10.1.1.0/24"), vnet=("10.1.0.0/16",))
-    found = read_elsewhere(settings(lab_mode="overlay"), Site(address_plan=plan), None, [])
+    found = elsewhere(settings(lab_mode="overlay"), Site(address_plan=plan))
     assert found.facts == {
         "node-cidrs": [("10.1.0.0/24,10.1.1.0/24", "address_plan.node_subnets of the site file")],
         "vnet-cidrs": [("10.1.0.0/16", "address_plan.vnet of the site file")],
