@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from pytest_aksnet.expectations.policy_cells import Asked, sample, seen_cells
 from pytest_aksnet.expectations.policy_departures import departures
 from pytest_aksnet.expectations.policy_engines import API_TEXT
-from pytest_aksnet.expectations.policy_world import PolicyState, expected_table
+from pytest_aksnet.expectations.policy_world import PolicyState, expected_table, judged_cells
 from pytest_aksnet.model.errors import EnvironmentProblem
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy import Decision, EngineRules, Node, PortSpec
@@ -152,14 +152,12 @@ class TableRunner:
         Finds out which protocols the pods speak: not every kernel has SCTP.
         """
         self._protocols = _EVERYWHERE | self._spoken(table)
-        state = PolicyState(table.layout)
+        state, places = PolicyState(table.layout), table.places
         expected = self._expected(state, table, table.layout.ports)
         answers, problem = self._ask(
             table,
             {
-                name: self._probe(
-                    name, table.places, self._pacing.closed_s, _OPEN, self._patience()
-                )
+                name: self._probe(name, places, self._pacing.closed_s, _OPEN, self._patience())
                 for name, decision in expected.items()
                 if decision.allowed
             },
@@ -194,11 +192,11 @@ class TableRunner:
                 for action in step.actions:
                     state.apply(action)
                 after = self._expected(state, table, ports)
-                asked = _judged(after, case.pods, step.ports)
-                steps.append(
-                    self._step(step.title, case.id, table, state, before, after, asked, applied)
+                change = _Change(
+                    title=step.title, before=before, after=after, begun=begun, applied=applied
                 )
-                steps[-1] = replace(steps[-1], duration_s=self._clock() - begun)
+                asked = judged_cells(after, case.pods, step.ports)
+                steps.append(self._step(case.id, table, state, change, asked))
                 before = after
                 pods |= table.places.pods
         except EnvironmentProblem as error:
@@ -209,10 +207,9 @@ class TableRunner:
             applied = self._clock()
             state = PolicyState(table.layout)
             after = self._expected(state, table, ports)
-            closed = {name: after[name] for name in _flips(before, after) if name in after}
-            if closed:
-                back = self._step(_BACK, case.id, table, state, before, after, closed, applied)
-                steps.append(replace(back, duration_s=self._clock() - begun))
+            change = _Change(title=_BACK, before=before, after=after, begun=begun, applied=applied)
+            if closed := {name: after[name] for name in change.flips}:
+                steps.append(self._step(case.id, table, state, change, closed))
         except EnvironmentProblem as error:
             problem = problem or f"the table did not go back to no policy: {error}"
         return CaseResult(
@@ -231,13 +228,13 @@ class TableRunner:
 
         What did not answer for another reason counts as spoken: then it is looked at.
         """
-        found = set()
+        found, places = set(), table.places
         for port in table.layout.ports:
             if port.protocol in _EVERYWHERE or port.protocol in found:
                 continue
             probes = {
-                name: self._probe(name, table.places, self._pacing.open_s, frozenset(), 0.0)
-                for pod in table.places.pods
+                name: self._probe(name, places, self._pacing.open_s, frozenset(), 0.0)
+                for pod in places.pods
                 for name in (CellName(pod, pod, port),)
             }
             answers, _ = self._ask(table, probes, self._pacing.open_s)
@@ -249,39 +246,37 @@ class TableRunner:
 
     def _step(
         self,
-        title: str,
         salt: str,
         table: LiveTable,
         state: PolicyState,
-        before: Expected,
-        after: Expected,
+        change: "_Change",
         asked: Expected,
-        applied: float,
     ) -> StepResult:
-        flips = [name for name in _flips(before, after) if not after[name].caveat]
-        canary = self._canary(table, after, flips, applied)
+        flips = [name for name in change.flips if not change.after[name].caveat]
+        canary = self._canary(table, change.after, flips, change.applied)
         chosen = sample(asked, flips, salt) if self._sampled else asked
-        cells, count, problem = self._matrix(table, chosen, canary, applied)
+        cells, count, problem = self._matrix(table, chosen, canary, change.applied)
         ports = tuple(dict.fromkeys(name.port for name in asked))
+        departing = departures(
+            state,
+            table.places,
+            self.rules,
+            ports,
+            nodes=self._nodes,
+            versions=self._versions,
+            cells=chosen,
+        )
         return StepResult(
-            title=title,
+            title=change.title,
             pods=tuple(dict.fromkeys(name.source for name in asked)),
             ports=ports,
             cells=cells,
             policies=tuple(table.policies),
             converged_s=canary.converged_s,
-            duration_s=0.0,
+            duration_s=self._clock() - change.begun,
             probes=canary.tries + count,
             problem=problem,
-            departures=departures(
-                state,
-                table.places,
-                self.rules,
-                ports,
-                nodes=self._nodes,
-                versions=self._versions,
-                cells=chosen,
-            ),
+            departures=departing,
         )
 
     def _canary(
@@ -294,14 +289,14 @@ class TableRunner:
         deadline = self._clock() + self._patience()
         shown: dict[CellName, float] = {}
         stuck: set[CellName] = set()
-        lost, tries = list(flips), 0
+        lost, tries, places = list(flips), 0, table.places
         for _ in range(1 + _AGAIN):
             asked_at = self._clock()
             within = max(deadline - asked_at, self._try())
             probes = {
                 name: self._probe(
                     name,
-                    table.places,
+                    places,
                     self._try(),
                     _OPEN if after[name].allowed else _CLOSED,
                     within,
@@ -423,10 +418,8 @@ class TableRunner:
         for pod, batch in batches.items():
             if not batch.ended or batch.gaps:
                 problem = problem or f"pod {pod.namespace}/{pod.name}: {_why(batch)}"
-            for name, answer in zip(names[pod], batch.answers, strict=True):
-                whole = batch.ended and not batch.gaps
-                # An answer speaks for itself; silence only where nothing of the list is missing.
-                if answer is not None and (whole or answer.finding is Finding.OK):
+            for name, answer in zip(names[pod], batch.counted, strict=True):
+                if answer is not None:
                     answers[name] = answer
         took = [a.ms / 1000 for a in answers.values() if a.finding is Finding.OK]
         usual = [one for one in took if one < _RETRANSMITTED_S]
@@ -456,7 +449,7 @@ class TableRunner:
         target = places.pods[name.destination]
         return Probe(
             kind=_KINDS[name.port.protocol],
-            host=_address(target, name.version),
+            host=target.address(name.version) or "",
             port=name.port.number,
             timeout_s=timeout_s,
             options={"pod": target.name},
@@ -488,6 +481,27 @@ class TableRunner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """What is to hold before a change and after it, and when it was `begun` and all `applied`."""
+
+    title: str
+    before: Expected
+    after: Expected
+    begun: float
+    applied: float
+
+    @property
+    def flips(self) -> list[CellName]:
+        """The cells that must change, those of new pods included; nobody's way to itself."""
+        return [
+            name
+            for name, decision in self.after.items()
+            if name.source != name.destination
+            and (name not in self.before or self.before[name].allowed != decision.allowed)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Canary:
     """What came of waiting for a change: its tries, and when it had shown (seconds after it).
 
@@ -507,27 +521,6 @@ def _documents(rules: EngineRules, steps: Sequence[StepResult]) -> str:
     return f"{API_TEXT.document}; {rules.document}" if departs else API_TEXT.document
 
 
-def _flips(before: Expected, after: Expected) -> list[CellName]:
-    """The cells that must change, those of new pods included; nobody's way to itself."""
-    return [
-        name
-        for name, decision in after.items()
-        if name.source != name.destination
-        and (name not in before or before[name].allowed != decision.allowed)
-    ]
-
-
-def _judged(
-    expected: Expected, pods: Sequence[str], ports: Sequence[PortSpec]
-) -> dict[CellName, Decision]:
-    return {
-        name: decision
-        for name, decision in expected.items()
-        if (not ports or name.port in ports)
-        and (not pods or (name.source in pods and name.destination in pods))
-    }
-
-
 def _selves(asked: Expected) -> list[CellName]:
     """The ways of all pods of these cells to themselves: nothing may close them."""
     found: dict[CellName, None] = {}
@@ -539,11 +532,6 @@ def _selves(asked: Expected) -> list[CellName]:
 
 def _is_ok(answer: Answer | None) -> bool:
     return answer is not None and answer.finding is Finding.OK
-
-
-def _address(pod: PodRef, version: int) -> str:
-    ips = pod.ips or (pod.ip,)
-    return next(ip for ip in ips if (":" in ip) == (version == 6))
 
 
 def _why(batch: Batch) -> str:

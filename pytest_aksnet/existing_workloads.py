@@ -222,7 +222,7 @@ class ExistingWorkloads:
         problems = {}
         for key, names in asked.items():
             batch = batches[refs[key]]
-            answers.update(zip(names, batch.answers, strict=True))
+            answers.update(zip(names, batch.counted, strict=True))
             if not batch.complete:
                 problems[key] = _problem(refs[key], batch)
         return answers, problems

@@ -132,9 +132,10 @@ class PolicyCampaign:
                 thread.start()
 
     def _work(self, number: int) -> None:
-        crew = _Crew(self._one_by_one, number, self._take_idle())
+        crew: _Crew | None = None
         try:
-            crew.runner = self._runner(lambda: self._stopped)
+            runner = self._runner(lambda: self._stopped)
+            crew = _Crew(runner, self._one_by_one, number, self._take_idle())
             while (case := self._next(number, crew.layout)) is not None:
                 try:
                     crew.prepare(case.layout)
@@ -147,14 +148,19 @@ class PolicyCampaign:
         except BaseException as error:
             self._fail_all(error)
         finally:
-            with self._lock:
-                self._threads.pop(number, None)
-                # Cases that nobody announced may be followed by more of them; the end of announced
-                # ones is the end, and what is removed now is not waited for later.
-                if crew.table is not None and not self._places:
-                    self._idle.append(crew.table)
-                    crew.table = None
-                self._employ()  # a case may have come since this thread had none left
+            self._leave(number, crew)
+
+    def _leave(self, number: int, crew: "_Crew | None") -> None:
+        """End a thread, whose set is kept for the next one or given back."""
+        with self._lock:
+            self._threads.pop(number, None)
+            # Cases that nobody announced may be followed by more of them; the end of announced
+            # ones is the end, and what is removed now is not waited for later.
+            if crew is not None and crew.table is not None and not self._places:
+                self._idle.append(crew.table)
+                crew.table = None
+            self._employ()  # a case may have come since this thread had none left
+        if crew is not None:
             crew.give_up()
 
     def _one_by_one(self, layout: Layout, number: int) -> StartedTable:
@@ -224,21 +230,17 @@ class _Crew:
 
     def __init__(
         self,
+        runner: TableRunner,
         start: Callable[[Layout, int], StartedTable],
         number: int,
         table: StartedTable | None,
     ) -> None:
-        self.runner: TableRunner | None = None
         self.table = table
         self.failures = 0
+        self._runner = runner
         self._start = start
         self._number = number
         self._controlled = False
-
-    @property
-    def _hands(self) -> TableRunner:
-        assert self.runner is not None
-        return self.runner
 
     @property
     def layout(self) -> Layout | None:
@@ -277,7 +279,7 @@ class _Crew:
 
     def skipped(self, case: PolicyCase, why: str) -> CaseResult:
         """The result of a case that is not run."""
-        rules = self._hands.rules
+        rules = self._runner.rules
         return CaseResult(
             case=case,
             steps=(),
@@ -311,15 +313,15 @@ class _Crew:
         if self._controlled:
             return
         table.reset()  # the case before may have been unable to
-        if (why := self._hands.control(table)) and table.repair():
-            why = self._hands.control(table)
+        if (why := self._runner.control(table)) and table.repair():
+            why = self._runner.control(table)
         if why:
             self.failures += 1
             raise ControlFailed(f"the positive control did not hold: {why}")
         self._controlled, self.failures = True, 0
 
     def _once(self, case: PolicyCase, table: StartedTable) -> CaseResult:
-        result = self._hands.run(case, table)
+        result = self._runner.run(case, table)
         last = result.steps[-1].cells.values() if result.steps else ()
         self._controlled = not result.problem and all(cell.right for cell in last)
         return result

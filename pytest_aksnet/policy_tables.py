@@ -6,14 +6,13 @@ policies of its own.
 
 import itertools
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any, Literal
+from typing import Any
 
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.policy_cases import all_cases
 from pytest_aksnet.expectations.policy_cases.layout import LAYOUT
+from pytest_aksnet.expectations.policy_entries import Way, read_entries, unlike_entries
 from pytest_aksnet.expectations.policy_verdicts import case_tables, judge_case
-from pytest_aksnet.lifetime import TestScope
 from pytest_aksnet.model.command_line import shell_line
 from pytest_aksnet.model.errors import (
     ConformanceFailure,
@@ -24,7 +23,6 @@ from pytest_aksnet.model.errors import (
 from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.policy_table import (
     CaseResult,
-    CellName,
     Layout,
     PolicyCase,
     PutPolicy,
@@ -36,7 +34,6 @@ from pytest_aksnet.policy_campaign import PolicyCampaign
 from pytest_aksnet.report.redaction import one_line
 from pytest_aksnet.report.table_text import difference_text
 
-Way = Literal["open", "closed"]
 _SOURCE = "Kubernetes docs: network-policies"
 _LIST = ("kubectl", "get", "networkpolicies", "--all-namespaces")
 _MOST_UNLIKE = 5
@@ -48,9 +45,9 @@ class PolicyTables:
     ControlFailed where something could not be looked at, and EnvironmentProblem where the cluster
     could not be used."""
 
-    def __init__(self, scope: TestScope, campaign: PolicyCampaign) -> None:
+    def __init__(self, engine: Engine, campaign: PolicyCampaign) -> None:
+        self._engine = engine
         self._campaign = campaign
-        self._engine = scope.engine
 
     def assert_case(self, case: PolicyCase | str) -> CaseResult:
         """Every step of a case gives the table that its policies, and the engine's documents, say.
@@ -58,7 +55,7 @@ class PolicyTables:
         A case is one of the catalogue, by its id ("generated-001", "netpol-01"), or one's own.
         """
         __tracebackhide__ = True
-        return self._run(all_cases()[case] if isinstance(case, str) else case, {})
+        return self._run(all_cases()[case] if isinstance(case, str) else case)
 
     def assert_policy_table(
         self,
@@ -76,21 +73,29 @@ class PolicyTables:
         "SOURCE -> DESTINATION" or "SOURCE -> DESTINATION PROTOCOL/PORT" to "open" or "closed", with
         the wildcards of fnmatch, later entries winning: {"* -> x/a": "closed", "y/* -> x/a
         TCP/8080": "open"}. A wildcard never means a pod's way to itself. Where the policies
-        themselves say otherwise, the check fails. Raises SettingsError for an entry that names no
-        cell.
+        themselves say otherwise, the check fails. Raises SettingsError, before anything is
+        created, for an entry that names no cell and a policy that is in no namespace of the layout.
         """
         __tracebackhide__ = True
+        chosen = layout or LAYOUT
+        entries = read_entries(expected or {}, chosen)
+        _check_policies(policies, chosen)
         actions = tuple(PutPolicy(policy=policy) for policy in policies)
         case = PolicyCase(
             id=f"own-{next(_NUMBERS)}",
             family="own",
             title=title,
-            layout=layout or LAYOUT,
+            layout=chosen,
             steps=(TableStep(title="the policies", actions=actions),),
         )
-        return self._run(case, expected or {})
+        result = self._run(case)
+        if unlike := unlike_entries(result, entries):
+            more = len(unlike) - _MOST_UNLIKE
+            listed = "; ".join(unlike[:_MOST_UNLIKE]) + (f"; and {more} more" if more > 0 else "")
+            raise ConformanceFailure(f"the policies do not say what is expected of them: {listed}")
+        return result
 
-    def _run(self, case: PolicyCase, expected: Mapping[str, Way]) -> CaseResult:
+    def _run(self, case: PolicyCase) -> CaseResult:
         __tracebackhide__ = True
         result = self._campaign.result(case)
         absent = self._campaign.absent
@@ -98,10 +103,6 @@ class PolicyTables:
             raise NotApplicable(f"{absent}: that is one finding, of the first check that met it")
         if not absent and (unspoken := _unspoken(result)):
             raise NotApplicable(unspoken)
-        if not absent and (unlike := unlike_expected(result, expected)):
-            more = len(unlike) - _MOST_UNLIKE
-            listed = "; ".join(unlike[:_MOST_UNLIKE]) + (f"; and {more} more" if more > 0 else "")
-            raise ConformanceFailure(f"the policies do not say what is expected of them: {listed}")
         conclude(self._engine, result, absent)
         return result
 
@@ -154,6 +155,18 @@ def conclude(engine: Engine, result: CaseResult, absent: str = "", *, source: st
     raise ControlFailed(message)
 
 
+def _check_policies(policies: Sequence[Mapping[str, Any]], layout: Layout) -> None:
+    """Raises SettingsError for what cannot be a policy of this layout."""
+    for number, policy in enumerate(policies):
+        metadata = policy.get("metadata") or {}
+        placed = metadata.get("namespace") in layout.namespaces
+        if not (placed and metadata.get("name") and "spec" in policy):
+            raise SettingsError(
+                f"policies[{number}] has metadata {metadata!r}: a policy needs a name, a spec, and "
+                f"one of the layout's namespaces, which are {', '.join(layout.namespaces)}"
+            )
+
+
 def _by_hand(engine: Engine, result: CaseResult) -> tuple[tuple[str, ...], str]:
     """What repeats the first wrong cell, else the first cell: argv in the pod, and command line."""
     cells = [(name, cell) for step in result.steps for name, cell in step.cells.items()]
@@ -161,54 +174,11 @@ def _by_hand(engine: Engine, result: CaseResult) -> tuple[tuple[str, ...], str]:
     for name in (*wrong, *(name for name, _ in cells)):
         source, target = result.pods.get(name.source), result.pods.get(name.destination)
         if source is not None and target is not None:
-            ips = target.ips or (target.ip,)
-            host = next(ip for ip in ips if (":" in ip) == (name.version == 6))
+            host = target.address(name.version) or target.ip
             udp = ("-u",) if name.port.protocol == "UDP" else ()
             argv = ("nc", "-nvz", *udp, "-w", "1", host, str(name.port.number))
             return argv, engine.command_line(source, argv)
     return _LIST, shell_line(_LIST)
-
-
-def unlike_expected(result: CaseResult, expected: Mapping[str, Way]) -> list[str]:
-    """Where the policies say otherwise than `expected`, one sentence each.
-
-    Raises SettingsError for an entry that no cell of the table has.
-    """
-    rules = [(text, *_read_entry(text, way)) for text, way in expected.items()]
-    unused = dict.fromkeys(expected)
-    unlike = []
-    for step in result.steps[: len(result.case.steps)]:
-        for source, destination, port in itertools.product(step.pods, step.pods, step.ports):
-            wanted = None
-            for text, *patterns, way in rules:
-                names = (source, destination, f"{port.protocol}/{port.number}")
-                # "* -> x/a" means everybody else: nothing keeps a pod from itself.
-                meant = source != destination or patterns[0] == source
-                if meant and all(map(fnmatchcase, names, patterns)):
-                    unused.pop(text, None)
-                    wanted = way
-            cell = step.cells.get(CellName(source, destination, port))
-            if wanted is not None and cell is not None and (wanted == "open") != cell.expected:
-                name = CellName(source, destination, port)
-                unlike.append(f"{name} is expected to be {wanted}, but {cell.why}")
-    for text in unused:
-        raise SettingsError(
-            f"expected={{{text!r}: ...}} names no cell of the table; write it as "
-            "'SOURCE -> DESTINATION' or 'SOURCE -> DESTINATION PROTOCOL/PORT', such as "
-            "'x/a -> y/* TCP/8080'"
-        )
-    return unlike
-
-
-def _read_entry(text: str, way: str) -> tuple[str, str, str, Way]:
-    source, arrow, rest = (part.strip() for part in text.partition("->"))
-    destination, _, port = rest.partition(" ")
-    if not arrow or not source or not destination or way not in ("open", "closed"):
-        raise SettingsError(
-            f"expected={{{text!r}: {way!r}}}: write it as 'SOURCE -> DESTINATION' or 'SOURCE -> "
-            "DESTINATION PROTOCOL/PORT', with 'open' or 'closed'"
-        )
-    return source, destination, port.strip() or "*", "open" if way == "open" else "closed"
 
 
 def _unspoken(result: CaseResult) -> str:

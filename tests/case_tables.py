@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.expectations.policy_world import PolicyState, expected_table
+from pytest_aksnet.expectations.policy_world import PolicyState, expected_table, judged_cells
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy import Decision, EngineRules, Node, PortSpec
 from pytest_aksnet.model.policy_table import AddPod, CellName, Places, PolicyCase, TableStep
@@ -58,9 +58,8 @@ def expected_steps(
 ) -> Iterator[dict[CellName, Decision]]:
     """The table that each step should give."""
     for walked in walk(case):
-        yield expected_table(
-            walked.state, places, rules, walked.ports, nodes=nodes, judged=case.pods
-        )
+        table = expected_table(walked.state, places, rules, walked.ports, nodes=nodes)
+        yield judged_cells(table, case.pods)
 
 
 def new_pods(case: PolicyCase) -> set[str]:

@@ -59,11 +59,15 @@ class _Look:
 def ask_all(
     engine: Engine, lists: Mapping[PodRef, Sequence[Probe]], seconds: float
 ) -> dict[PodRef, Batch]:
-    """Each pod its list, all at once; `seconds` is how long a list may take but for one look."""
+    """Each pod its list, all at once; `seconds` is how long a list may take but for one look.
+
+    Answers are those that count: see `Batch.counted`.
+    """
     budget = seconds + engine.pacing.connect_timeout_s + _GRACE_S
 
     def ask(pod: PodRef) -> Batch:
-        return engine.prober.probe(pod, lists[pod], budget_s=budget)
+        batch = engine.prober.probe(pod, lists[pod], budget_s=budget)
+        return replace(batch, answers=batch.counted)
 
     with ThreadPoolExecutor(max_workers=max(1, min(32, len(lists)))) as threads:
         return dict(zip(lists, threads.map(ask, lists), strict=True))

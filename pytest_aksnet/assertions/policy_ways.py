@@ -308,9 +308,8 @@ class PolicyWayVerbs(Looker):
 
 def address_of(pod: PodRef, version: int) -> str:
     """The pod's address of this family. Raises SettingsError where it has none."""
-    for ip in pod.ips or (pod.ip,):
-        if (":" in ip) == (version == 6):
-            return ip
+    if found := pod.address(version):
+        return found
     raise SettingsError(f"pod {pod.namespace}/{pod.name} has no IPv{version} address")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pytest_aksnet.cluster.connect import Cluster
+from pytest_aksnet.cluster.objects import not_admitted
 from pytest_aksnet.cluster.rest import path_of
 from pytest_aksnet.model.api import Json
 from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem, SettingsError
@@ -38,9 +39,8 @@ def create(cluster: Cluster, manifest: Mapping[str, Any]) -> Json:
     try:
         return cluster.rest.create(_collection(manifest), manifest)
     except ApiRefused as refused:
-        raise EnvironmentProblem(
-            f"the {manifest['kind']} {metadata['namespace']}/{metadata['name']} is not admitted "
-            f"({refused})"
+        raise not_admitted(
+            manifest["kind"], metadata["namespace"], metadata["name"], refused
         ) from refused
 
 

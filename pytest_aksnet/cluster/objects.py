@@ -97,7 +97,7 @@ def create_service(cluster: Cluster, request: ServiceRequest, *, cluster_domain:
     try:
         created = cluster.rest.create(path, service_manifest(request))
     except ApiRefused as refused:
-        raise _not_created("Service", request.namespace, request.name, refused) from refused
+        raise not_admitted("Service", request.namespace, request.name, refused) from refused
     return service_ref(created, cluster_domain)
 
 
@@ -220,6 +220,24 @@ def await_load_balancer(
     return _poll(look, give_up, timeout_s)
 
 
+def policy_manifest(
+    *,
+    namespace: str,
+    name: str,
+    spec: Mapping[str, object],
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+) -> Json:
+    """A NetworkPolicy of networking.k8s.io/v1."""
+    metadata = {"name": name, "namespace": namespace}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {**metadata, "labels": dict(labels), "annotations": dict(annotations)},
+        "spec": dict(spec),
+    }
+
+
 def create_network_policy(
     cluster: Cluster,
     *,
@@ -233,34 +251,32 @@ def create_network_policy(
 
     A spec that the API server refuses (an unknown field, a CIDR with host bits) is named by it.
     """
-    metadata = {"name": name, "namespace": namespace}
-    manifest = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {**metadata, "labels": dict(labels), "annotations": dict(annotations)},
-        "spec": dict(spec),
-    }
+    manifest = policy_manifest(
+        namespace=namespace, name=name, spec=spec, labels=labels, annotations=annotations
+    )
     try:
-        cluster.rest.create(_policy_path(namespace), manifest)
+        cluster.rest.create(policies_path(namespace), manifest)
     except ApiRefused as refused:
-        raise _not_created("NetworkPolicy", namespace, name, refused) from refused
+        raise not_admitted("NetworkPolicy", namespace, name, refused) from refused
 
 
 def delete_network_policy(cluster: Cluster, namespace: str, name: str) -> None:
     """Delete a NetworkPolicy; no error where it is gone."""
-    cluster.rest.delete(f"{_policy_path(namespace)}{path_of(name)}")
+    cluster.rest.delete(f"{policies_path(namespace)}{path_of(name)}")
 
 
-def _policy_path(namespace: str) -> str:
+def policies_path(namespace: str) -> str:
+    """Where the NetworkPolicies of a namespace are."""
     return path_of("apis", "networking.k8s.io", "v1", "namespaces", namespace, "networkpolicies")
+
+
+def not_admitted(kind: str, namespace: str, name: str, refused: ApiRefused) -> EnvironmentProblem:
+    """That the API server refuses an object, in its own words."""
+    return EnvironmentProblem(f"the {kind} {namespace}/{name} is not admitted ({refused})")
 
 
 def _service_path(namespace: str, name: str) -> str:
     return path_of("api", "v1", "namespaces", namespace, "services", name)
-
-
-def _not_created(kind: str, namespace: str, name: str, refused: ApiRefused) -> EnvironmentProblem:
-    return EnvironmentProblem(f"the {kind} {namespace}/{name} is not admitted ({refused})")
 
 
 def _poll(look: Callable[[], _T | None], give_up: Callable[[], str], timeout_s: float) -> _T:

@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from pytest_aksnet.cluster.connect import Cluster
+from pytest_aksnet.cluster.objects import not_admitted, policies_path, policy_manifest
 from pytest_aksnet.cluster.pods import delete_pods, list_pods, pods_path
 from pytest_aksnet.cluster.probe_pod_manifest import ProbePodRequest
 from pytest_aksnet.cluster.probe_pods import start_pods
@@ -19,7 +20,7 @@ from pytest_aksnet.cluster.removal import NAMESPACES
 from pytest_aksnet.cluster.rest import path_of
 from pytest_aksnet.cluster.scope import RunScope
 from pytest_aksnet.model.api import Json
-from pytest_aksnet.model.errors import ApiRefused, EnvironmentProblem
+from pytest_aksnet.model.errors import ApiRefused
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy_table import (
     Action,
@@ -140,7 +141,7 @@ class PolicySet:
         self._all_at_once([self._remove_namespace(name) for name in spaces])
         lost = [name for name in self._layout.namespaces if name not in self._namespaces]
         for name in lost:
-            self._call(AddNamespace(namespace=name, labels=self._layout.namespaces[name]))()
+            self._add_namespace(name, self._layout.namespaces[name])
         missing = [pod for key, pod in first_pods.items() if key not in self._pods]
         self._wanted = dict(first_pods)
         if missing:
@@ -182,22 +183,19 @@ class PolicySet:
                 return self._remove_pod(key)
 
     def _put(self, policy: Mapping[str, Any]) -> Callable[[], None]:
-        metadata = policy["metadata"]
+        key = policy["metadata"]["namespace"], policy["metadata"]["name"]
         bound = self._bind(policy, self.places)
-        manifest = {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {
-                **bound["metadata"],
-                "labels": self._scope.labels(),
-                "annotations": self._scope.annotations(),
-            },
-            "spec": bound["spec"],
-        }
-        key = metadata["namespace"], metadata["name"]
-        collection = _policies_path(bound["metadata"]["namespace"])
+        namespace = bound["metadata"]["namespace"]
+        manifest = policy_manifest(
+            namespace=namespace,
+            name=key[1],
+            spec=bound["spec"],
+            labels=self._scope.labels(),
+            annotations=self._scope.annotations(),
+        )
+        collection = policies_path(namespace)
         known = key in self._policies
-        self._policies[key] = f"{collection}{path_of(metadata['name'])}"
+        self._policies[key] = f"{collection}{path_of(key[1])}"
 
         def put() -> None:
             try:
@@ -208,9 +206,7 @@ class PolicySet:
                     else rest.create(collection, manifest)
                 )
             except ApiRefused as refused:
-                raise EnvironmentProblem(
-                    f"the NetworkPolicy {'/'.join(key)} is not admitted ({refused})"
-                ) from refused
+                raise not_admitted("NetworkPolicy", *key, refused) from refused
 
         return put
 
@@ -301,7 +297,3 @@ def _concerns_a_policy(action: Action) -> bool:
 def _label_change(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, object]:
     """The merge patch that takes the old labels away, where they are not among the new ones."""
     return {"metadata": {"labels": {**dict.fromkeys(old), **new}}}
-
-
-def _policies_path(namespace: str) -> str:
-    return path_of("apis", "networking.k8s.io", "v1", "namespaces", namespace, "networkpolicies")

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from pytest_aksnet.expectations.addresses import is_private
-from pytest_aksnet.model.probing import SLOW_PATH, Answer, Batch, Finding
+from pytest_aksnet.expectations.probing import too_close
+from pytest_aksnet.model.probing import Answer, Batch, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
 SITE = "the site file"
@@ -74,11 +75,8 @@ def judge_closed(
         why = "the positive control did not hold, so a missing answer proves nothing"
     elif not batch.ended or batch.gaps:
         why = f"answers of the agent are missing ({batch.problem or 'a gap'})"
-    elif 1000 * timeout_s < SLOW_PATH * held.ms:
-        why = (
-            f"it was waited for {timeout_s:g} s, and the control answered after {held.ms:.0f} ms: "
-            "too close to tell"
-        )
+    else:
+        why = too_close(timeout_s, held.ms)
     if why:
         return Verdict(outcome=Outcome.INCONCLUSIVE, sentence=f"{what}: {why}", source=source)
     return Verdict(outcome=Outcome.PASS, sentence=f"{what} is closed", source=source)

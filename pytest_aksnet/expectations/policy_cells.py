@@ -9,10 +9,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.expectations.probing import HOW_IT_FAILED
+from pytest_aksnet.expectations.probing import HOW_IT_FAILED, too_close
 from pytest_aksnet.model.policy import Decision
 from pytest_aksnet.model.policy_table import CellName, CellResult, Mark
-from pytest_aksnet.model.probing import SLOW_PATH, Answer, Finding, Probe
+from pytest_aksnet.model.probing import Answer, Finding, Probe
 
 _OTHERS_ASKED = 0.1
 
@@ -70,13 +70,10 @@ def _seen(
         detail = f"{name.destination} does not answer itself"
     elif answer.finding is not Finding.TIMEOUT:
         mark, detail = Mark.ODD, HOW_IT_FAILED[answer.finding]
-    elif 1000 * asked.probe.timeout_s < SLOW_PATH * max(slowest_ms, _ms(selves.get(own))):
-        detail = (
-            f"silent for {asked.probe.timeout_s:g} s, where others answered after "
-            f"{max(slowest_ms, _ms(selves.get(own))):.0f} ms: too close to tell"
-        )
     else:
-        mark = Mark.CLOSED
+        slowest_ms = max(slowest_ms, _ms(selves.get(own)))
+        detail = too_close(asked.probe.timeout_s, slowest_ms)
+        mark = Mark.UNSEEN if detail else Mark.CLOSED
     return CellResult(
         expected=decision.allowed,
         why=decision.why,

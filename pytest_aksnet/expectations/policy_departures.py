@@ -67,7 +67,7 @@ def _matters(
     """Whether a departure can turn over a cell of this table at all: to ask costs a table."""
     questions: dict[str, Callable[[], bool]] = {
         "sctp": lambda: any(port.protocol == "SCTP" for port in ports),
-        "ipv6": lambda: 6 in versions,
+        "ipv6": lambda: 6 in versions and any(places.pods[key].address(6) for key in state.pods),
         "ip_blocks_match_cluster": lambda: any(
             "ipBlock" in str(policy.get("spec")) for policy in state.policies.values()
         ),

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_aksnet.model.peers import of_family
 from pytest_aksnet.model.policy import Direction, End, Node, Pod, PortSpec, World
 
 Json = Mapping[str, Any]
@@ -41,10 +42,7 @@ def _holds(term: Json, labels: Mapping[str, str]) -> bool:
 
 def address(end: End, version: int) -> str | None:
     """The first address of that family (4 or 6)."""
-    for ip in end.ips:
-        if (":" in ip) == (version == 6):
-            return ip
-    return None
+    return of_family(end.ips, version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from typing import Any
 from pytest_aksnet.expectations.policy_engines import API_TEXT, engine_rules, is_documented
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
 from pytest_aksnet.expectations.policy_world import NAME_LABEL
-from pytest_aksnet.expectations.probing import HOW_IT_FAILED
+from pytest_aksnet.expectations.probing import HOW_IT_FAILED, too_close
 from pytest_aksnet.model.peers import NodeRef, PodRef
 from pytest_aksnet.model.policy import Cell, End, EngineRules, Node, Outside, Pod, PortSpec, World
-from pytest_aksnet.model.probing import SLOW_PATH, Answer, Finding
+from pytest_aksnet.model.probing import Answer, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
 _CONNECTED = frozenset({Finding.OK, Finding.MUTE, Finding.EOF, Finding.WRONG, Finding.RESET})
@@ -139,11 +139,8 @@ def judge_way(
             f"{what}: {HOW_IT_FAILED[odd[0].finding]}, which is not how an engine blocks: it "
             "proves nothing about the policy"
         )
-    if 1000 * timeout_s < SLOW_PATH * slowest_ms:
-        return _undecided(
-            f"{what} was silent for {timeout_s:g} s, where others answered after "
-            f"{slowest_ms:.0f} ms: too close to tell"
-        )
+    if late := too_close(timeout_s, slowest_ms):
+        return _undecided(f"{what} was {late}")
     return Verdict(
         outcome=Outcome.PASS, sentence=f"{what} is closed: {expected.why}", source=expected.source
     )

@@ -11,10 +11,10 @@ from typing import Any
 
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
 from pytest_aksnet.expectations.policy_rules import address
-from pytest_aksnet.expectations.probing import HOW_IT_FAILED
+from pytest_aksnet.expectations.probing import HOW_IT_FAILED, too_close
 from pytest_aksnet.model.policy import Cell, Decision, EngineRules, Node, Pod, PortSpec, World
 from pytest_aksnet.model.policy_table import CellName, CellResult, Mark
-from pytest_aksnet.model.probing import SLOW_PATH, Answer, Finding
+from pytest_aksnet.model.probing import Answer, Finding
 
 Json = Mapping[str, Any]
 
@@ -177,9 +177,6 @@ def _mark(name: CellName, looks: Looks, alive: bool) -> tuple[Mark, str]:
         return Mark.UNSEEN, f"{name.destination} {_NOBODY}"
     if answer.finding is not Finding.TIMEOUT:
         return Mark.ODD, HOW_IT_FAILED[answer.finding]
-    if 1000 * looks.waited_s < SLOW_PATH * slowest:
-        return Mark.UNSEEN, (
-            f"silent for {looks.waited_s:g} s, where others were answered after {slowest:.0f} ms: "
-            "too close to tell"
-        )
+    if late := too_close(looks.waited_s, slowest):
+        return Mark.UNSEEN, late
     return Mark.CLOSED, ""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
+from pytest_aksnet.expectations.policy_rules import address
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.policy import (
     Cell,
@@ -106,20 +107,27 @@ def expected_table(
     *,
     nodes: Sequence[Node] = (),
     versions: Sequence[int] = (4,),
-    judged: Sequence[str] = (),
 ) -> dict[CellName, Decision]:
     """What should be open, from every pod to every pod at these ports, in the pods' order.
 
-    `judged` are the pods that count, all if empty. An address family that a pod lacks is left out.
+    An address family that a pod lacks is left out.
     """
     world = state.world(places, nodes)
     oracle = PolicyOracle(state.bound(places), world, rules)
-    pods = [
-        (key, pod)
-        for key, pod in zip(state.pods, world.pods, strict=True)
-        if not judged or key in judged
-    ]
+    pods = list(zip(state.pods, world.pods, strict=True))
     return dict(_cells(oracle, pods, ports, versions))
+
+
+def judged_cells(
+    table: Mapping[CellName, Decision], pods: Sequence[str], ports: Sequence[PortSpec] = ()
+) -> dict[CellName, Decision]:
+    """The cells of a table that count: those between these pods at these ports; all if empty."""
+    return {
+        name: decision
+        for name, decision in table.items()
+        if (not ports or name.port in ports)
+        and (not pods or (name.source in pods and name.destination in pods))
+    }
 
 
 def _cells(
@@ -131,7 +139,7 @@ def _cells(
     for source_key, source in pods:
         for key, destination in pods:
             for version in versions:
-                if not (_has(source, version) and _has(destination, version)):
+                if not (address(source, version) and address(destination, version)):
                     continue
                 for port in ports:
                     cell = Cell(source=source, destination=destination, port=port, version=version)
@@ -192,7 +200,3 @@ def _policy_pod(pod: TablePod, namespace: str, place: PodRef) -> Pod:
         named_ports={(port.name, port.protocol): port.number for port in pod.ports},
         host_network=place.host_network,
     )
-
-
-def _has(pod: Pod, version: int) -> bool:
-    return any((":" in ip) == (version == 6) for ip in pod.ips)

@@ -121,14 +121,21 @@ def judge_silent(
         why = "a positive control did not hold, so a missing answer proves nothing"
     elif answer.streak < looks:
         why = f"it was silent only in the last {answer.streak} tries, {looks} are needed"
-    elif 1000 * timeout_s < SLOW_PATH * slowest_ms:
-        why = (
-            f"it was waited for {timeout_s:g} s, and others answered after {slowest_ms:.0f} ms: "
-            "too close to tell"
-        )
+    else:
+        why = too_close(timeout_s, slowest_ms)
     if why:
         return Verdict(outcome=Outcome.INCONCLUSIVE, sentence=f"{what}: {why}", source=source)
     return Verdict(outcome=Outcome.PASS, sentence=f"{what} was blocked", source=source)
+
+
+def too_close(timeout_s: float, slowest_ms: float) -> str:
+    """Why silence of so many seconds proves nothing beside the slowest answer; empty if it does."""
+    if 1000 * timeout_s >= SLOW_PATH * slowest_ms:
+        return ""
+    return (
+        f"silent for {timeout_s:g} s, where others answered after {slowest_ms:.0f} ms: too close "
+        "to tell"
+    )
 
 
 def _ok(batch: Batch, index: int) -> bool:

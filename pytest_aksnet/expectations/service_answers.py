@@ -5,8 +5,8 @@ Pure. A frontend is a cluster IP, a node port or a load balancer's address, each
 
 from collections.abc import Collection
 
-from pytest_aksnet.expectations.probing import HOW_IT_FAILED
-from pytest_aksnet.model.probing import SLOW_PATH, Answer, Finding
+from pytest_aksnet.expectations.probing import HOW_IT_FAILED, too_close
+from pytest_aksnet.model.probing import Answer, Finding
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
 VIRTUAL_IPS = "Kubernetes docs: reference/networking/virtual-ips"
@@ -142,13 +142,10 @@ def judge_closed(
             f"is no pod of this check: {_NEVER_CAME[answer.finding]}",
             source=VIRTUAL_IPS,
         )
-    late = control is not None and 1000 * timeout_s < SLOW_PATH * control.ms
+    late = too_close(timeout_s, control.ms) if control is not None else ""
     if answer.finding is Finding.TIMEOUT and late:
         return Verdict(
-            outcome=Outcome.INCONCLUSIVE,
-            sentence=f"{what} was waited for {timeout_s:g} s, and what serves answered after "
-            f"{control.ms if control else 0:.0f} ms: too close to tell",
-            source=VIRTUAL_IPS,
+            outcome=Outcome.INCONCLUSIVE, sentence=f"{what} was {late}", source=VIRTUAL_IPS
         )
     return Verdict(
         outcome=Outcome.PASS, sentence=f"{what} is closed ({answer.detail})", source=VIRTUAL_IPS

@@ -1,6 +1,6 @@
 """Who talks to whom: nodes, pods and the endpoints that suites name as targets."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -39,6 +39,15 @@ class PodRef:
     port: int = 0
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     ips: tuple[str, ...] = ()
+
+    def address(self, version: int) -> str | None:
+        """Its first address of that family (4 or 6), None where it has none."""
+        return of_family(self.ips or (self.ip,), version)
+
+
+def of_family(addresses: Iterable[str], version: int) -> str | None:
+    """The first address of that family (4 or 6)."""
+    return next((one for one in addresses if (":" in one) == (version == 6)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,18 @@ class Batch:
     problem: str = ""
 
     @property
+    def counted(self) -> tuple[Answer | None, ...]:
+        """The answers that prove something: a good one always, any other in a whole list alone.
+
+        Silence is the one finding that a broken look resembles.
+        """
+        whole = self.ended and not self.gaps
+        return tuple(
+            one if whole or (one is not None and one.finding is Finding.OK) else None
+            for one in self.answers
+        )
+
+    @property
     def complete(self) -> bool:
         """Whether every probe was looked at, and this is proven by the marker."""
         return self.ended and all(answer is not None and answer.looked for answer in self.answers)

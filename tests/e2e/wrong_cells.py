@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pytest_aksnet.expectations.policy_cases import all_cases
 from pytest_aksnet.expectations.policy_engines import engine_rules
 from pytest_aksnet.expectations.policy_oracle import PolicyOracle
-from pytest_aksnet.expectations.policy_world import expected_table
+from pytest_aksnet.expectations.policy_world import expected_table, judged_cells
 from pytest_aksnet.model.policy import Cell, EngineRules, PortSpec
 from pytest_aksnet.model.policy_table import CellName, Places, PolicyCase
 from tests.case_tables import Walked, places_of, walk
@@ -65,9 +65,8 @@ def steps_of(
 ) -> Iterator[StepCells]:
     """The steps of a case with a fault on a node, at the protocols that pods here speak."""
     for walked in walk(case):
-        healthy = expected_table(
-            walked.state, places, rules, _spoken(walked.ports), judged=case.pods
-        )
+        table = expected_table(walked.state, places, rules, _spoken(walked.ports))
+        healthy = judged_cells(table, case.pods)
         yield StepCells(
             expected={name: decision.allowed for name, decision in healthy.items()},
             wrong=frozenset(_wrong(case, walked, places, fault, node, rules)),

@@ -1,7 +1,7 @@
 """The verbs about ways under policies, with agents that answer from a script."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from pytest_aksnet.model.errors import (
     ConformanceFailure,
     ControlFailed,
+    Inconclusive,
     NotApplicable,
     SettingsError,
 )
@@ -17,6 +18,7 @@ from pytest_aksnet.model.probing import Answer, Batch, Finding, Kind, Probe
 from tests.unit.scripted import CLIENT, NODES, SERVER, World, always, pod, reflected
 
 Reply = Callable[[PodRef, Probe], Answer]
+Spoil = Callable[[Batch], Batch]
 WITNESS = pod("witness", "node-c", "10.244.2.2")
 OWN, OTHER = NODES[0], NODES[1]
 
@@ -45,14 +47,16 @@ LABELLED = PodRef(
 
 @dataclass
 class Agents:
-    """A Prober that remembers who was asked; `reply` answers."""
+    """A Prober that remembers who was asked; `reply` answers, `spoil` is what becomes of lists."""
 
     reply: Reply
     asked: list[tuple[str, tuple[Probe, ...]]] = field(default_factory=list)
+    spoil: Spoil = lambda batch: batch
 
     def probe(self, pod: PodRef, probes: Sequence[Probe], *, budget_s: float) -> Batch:
         self.asked.append((pod.name, tuple(probes)))
-        return Batch(answers=tuple(self.reply(pod, probe) for probe in probes), ended=True)
+        answers = tuple(self.reply(pod, probe) for probe in probes)
+        return self.spoil(Batch(answers=answers, ended=True))
 
 
 def _ok(**facts: object) -> Answer:
@@ -126,6 +130,33 @@ def test_silence_counts_only_if_the_witness_reaches_the_target() -> None:
     ways = _nodes(seen, OTHER)
     with pytest.raises(ControlFailed, match="witness on node node-c does not reach it either"):
         ways.assert_judged(DENY)
+
+
+def _cut(batch: Batch) -> Batch:
+    return replace(batch, ended=False, problem="the stream was cut")
+
+
+def _gap(batch: Batch) -> Batch:
+    return replace(batch, gaps=1)
+
+
+@pytest.mark.parametrize("spoil", [_cut, _gap])
+def test_silence_in_a_list_that_is_not_whole_closes_nothing(spoil: Spoil) -> None:
+    seen, agents = _world(_once_denied(lambda _probe: True))
+    ways = _nodes(seen, OTHER)
+    agents.spoil = spoil
+    with pytest.raises(Inconclusive, match="1 of 1"):
+        ways.assert_judged(DENY)
+
+
+@pytest.mark.parametrize("spoil", [_cut, _gap])
+def test_silence_in_a_list_that_is_not_whole_is_no_restriction(spoil: Spoil) -> None:
+    seen, agents = _world(lambda source, probe: _silent())
+    agents.spoil = spoil
+    places = [("the metadata service", "169.254.169.254", 80)]
+    ways = seen.probe_pod(LABELLED).policy_ways(witness=WITNESS).to_addresses(places)
+    with pytest.raises(ControlFailed, match="did not hold"):
+        ways.assert_open(unless="restricted already")
 
 
 def test_what_is_not_open_before_says_nothing_or_is_no_matter_of_policies() -> None:

@@ -136,10 +136,14 @@ async def _call(function: Callable[[], object]) -> None:
 
 def test_what_is_not_answered_in_time_is_not_looked_at(pool: AgentPool, port: int) -> None:
     slow = replace(_slow(port), within_s=30.0)
-    batch = pool.probe(POD, [*_probes(port, 3), slow], budget_s=0.5)
-    assert [answer is not None for answer in batch.answers] == [True, True, True, False]
-    assert not batch.ended
-    assert "0.5 s, was over" in batch.problem
+    for budget_s in (0.5, 2.0, 8.0):  # a busy machine starts an agent late
+        batch = pool.probe(POD, [*_probes(port, 3), slow], budget_s=budget_s)
+        assert batch.answers[3] is None
+        assert not batch.ended
+        if None not in batch.answers[:3]:
+            break
+    assert None not in batch.answers[:3]
+    assert f"{budget_s:g} s, was over" in batch.problem
 
 
 def test_a_stream_that_never_opens_leaves_nothing_looked_at(

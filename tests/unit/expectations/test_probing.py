@@ -52,6 +52,14 @@ def test_a_look_that_does_not_prove_it_is_inconclusive(batch: Batch, why: str) -
     assert why in verdict.sentence
 
 
+@pytest.mark.parametrize("finding", [one for one in Finding if one is not Finding.OK])
+def test_of_a_list_that_is_not_whole_good_answers_alone_count(finding: Finding) -> None:
+    other = Answer(finding, 500.0, 500.0, {})
+    assert _batch(OK, other, None).counted == (OK, other, None)
+    assert _batch(OK, other, None, ended=False).counted == (OK, None, None)
+    assert _batch(OK, other, None, gaps=1).counted == (OK, None, None)
+
+
 def test_silence_must_have_lasted() -> None:
     def judged(streak: int) -> Outcome:
         answer = Answer(Finding.TIMEOUT, 500.0, 500.0, {}, tries=5, streak=streak)
