@@ -40,6 +40,11 @@ class AdministeredLab(ShownLab, Protocol):
         ...
 
     @property
+    def arm_asked(self) -> Mapping[str, int]:
+        """How often Azure Resource Manager was asked for what."""
+        ...
+
+    @property
     def machines(self) -> Mapping[str, Sandbox]:
         """Fabric, nodes and outside hosts by name."""
         ...
@@ -88,6 +93,7 @@ class _Handlers:
                 "pods": len(self._lab.store.revisions(PODS)),
                 "faults": sorted(self._lab.injected.values()),
                 "seed": self._lab.trouble.seed,
+                "azure_asked": dict(sorted(self._lab.arm_asked.items())),
                 "announced": self._lab.announcement,
             }
         )

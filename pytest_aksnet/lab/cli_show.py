@@ -41,6 +41,10 @@ def print_status(status: Json, topology: Json) -> None:
     _line("pods", str(status["pods"]))
     _line("faults", ", ".join(status["faults"]) or "none")
     _line("seed", str(status["seed"]))
+    asked = status["azure_asked"]
+    _line(
+        "azure asked", ", ".join(f"{what}: {often}" for what, often in asked.items()) or "nothing"
+    )
     _line("kubeconfig", announced["kubeconfig"])
     _line("site file", announced["site"])
     for key, value in announced.items():

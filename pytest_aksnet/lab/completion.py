@@ -12,7 +12,14 @@ from pytest_aksnet.lab.options import EGRESSES, ENGINES, MODES, SERVICE_PROXIES
 COMMANDS = ("up", "status", "kubeconfig", "exec", "fault", "graph", "completion")
 FAULT_VERBS = ("list", "show", "inject", "heal")
 _UP_OPTIONS = ("--mode", "--engine", "--spec", "--set", "--fault", "--seed", "--kubeconfig")
-_SWITCHES = ("dual-stack", "local-dns", "imds-restricted", "custom-dns", "static-blocks")
+_SWITCHES = (
+    "dual-stack",
+    "local-dns",
+    "imds-restricted",
+    "custom-dns",
+    "static-blocks",
+    "authorized-ranges",
+)
 _SETTINGS = (
     *(f"egress={egress}" for egress in EGRESSES),
     *(f"service-proxy={proxy}" for proxy in SERVICE_PROXIES),

@@ -8,6 +8,8 @@ from pathlib import Path
 import yaml
 
 from pytest_aksnet.lab.arm.ids import API_DOMAIN, API_NAME
+from pytest_aksnet.lab.azure.managed import OUTBOUND_TYPES, SURGE, authorized_at_first
+from pytest_aksnet.lab.azure.state import NODE_SUBNET
 from pytest_aksnet.lab.network.platform_rules import WIRE_SERVER_PORTS
 from pytest_aksnet.lab.spec import CLUSTER_NAME, LabSpec
 
@@ -153,7 +155,34 @@ def write_site(folder: Path, spec: LabSpec, *, ca_pem: bytes) -> Path:
             "port = 443",
             f"addresses = {_strings([endpoint.ip])}",
         ]
+    lines += _azure_profile(spec)
     return _write(folder / SITE, "\n".join(lines) + "\n")
+
+
+def _azure_profile(spec: LabSpec) -> list[str]:
+    """What the cluster should be like in Azure: what this lab was made as."""
+    surge, unavailable = SURGE
+    private = spec.private_api is not None
+    lines = [
+        "",
+        "[azure_profile]",
+        f"outbound_type = {_string(OUTBOUND_TYPES[spec.options.egress])}",
+        f"network_policy = {_string(spec.engine)}",
+        f"data_plane = {_string('cilium' if spec.engine == 'cilium' else 'azure')}",
+        'load_balancer_sku = "standard"',
+        f"private_cluster = {'true' if private else 'false'}",
+        *([] if private else [f"authorized_ranges = {_strings(authorized_at_first(spec))}"]),
+    ]
+    for pool in spec.options.pools:
+        lines += [
+            "",
+            f"[azure_profile.pools.{pool.name}]",
+            f"vm_size = {_string(pool.size)}",
+            f"max_surge = {_string(surge)}",
+            f"max_unavailable = {_string(unavailable)}",
+            f"subnet = {_string(NODE_SUBNET)}",
+        ]
+    return lines
 
 
 def _command_at(folder: Path, place: str) -> list[str]:

@@ -20,6 +20,7 @@ from pytest_aksnet.lab.api.front import Front
 from pytest_aksnet.lab.api.server import create_app
 from pytest_aksnet.lab.api.store import Store
 from pytest_aksnet.lab.api.trouble import Trouble
+from pytest_aksnet.lab.api_gate import ApiGate
 from pytest_aksnet.lab.arm.front import ArmFront
 from pytest_aksnet.lab.arm.trouble import ArmTrouble
 from pytest_aksnet.lab.azure.state import AzureState
@@ -50,6 +51,7 @@ from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworkin
 from pytest_aksnet.lab.facade.host_network import Facades, NodeViews
 from pytest_aksnet.lab.faults.fault import Fault
 from pytest_aksnet.lab.faults.naming import UnfitFault, find_fault, label
+from pytest_aksnet.lab.leaks import Leaks
 from pytest_aksnet.lab.machines import FABRIC
 from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.network.model import LabNetwork
@@ -90,6 +92,8 @@ class Lab:
         self.agent_defects = AgentDefects(self.store, spec)
         self.pod_addresses = {node.name: NodeAddresses(spec, node) for node in spec.nodes}
         self.middlebox = Middlebox(machines)
+        ApiGate(self.azure, machines)
+        self.leaks = Leaks(machines)
         self.machines = machines
         self.plugins = node_files(spec, machines, self.pod_addresses)
         self.trouble = Trouble(seed)
@@ -99,7 +103,7 @@ class Lab:
         self._authority = Authority()
         self.control = ControlPlane(self.store, spec, self._authority.certificate_pem.decode())
         self._arm = ArmFront(context.listeners, self._authority, role=spec.options.arm_role)
-        self.arm_trouble = self._arm.trouble
+        self.arm_trouble, self.arm_asked = self._arm.trouble, self._arm.asked
         self._token = secrets.token_urlsafe(32)
         self._app: web.Application | None = None
         self._front: Front | None = None

@@ -91,6 +91,7 @@ class LabOptions:
     `service_proxy` is kube-proxy's mode; engine cilium serves Services itself. `custom_dns` gives
     the VNet DNS servers of its own, which forward to Azure DNS. `outbound_ports` is
     allocatedOutboundPorts of the load balancer; 0 leaves it to the size of the pool.
+    `authorized_ranges` has the API server let in the cluster itself and one host on the internet.
     `ingress` is who serves Ingress and Gateway: AKS' managed NGINX, or nobody. `mesh` is the Istio
     add-on, or none.
     `arm_role` is the role of the lab's service principal; `arm_page_size` how many resources a
@@ -105,6 +106,7 @@ class LabOptions:
     local_dns: bool = False
     imds_restricted: bool = False
     custom_dns: bool = False
+    authorized_ranges: bool = False
     static_blocks: bool = False
     outbound_ports: int = 0
     ingress: str = "nginx"
@@ -140,6 +142,11 @@ class LabOptions:
             raise BadOption(
                 f"service-proxy {self.service_proxy!r} does not go with engine 'cilium', which "
                 "serves Services itself: leave it out (AKS docs: azure-cni-powered-by-cilium)"
+            )
+        if self.authorized_ranges and self.egress == "none":
+            raise BadOption(
+                "authorized-ranges does not go with egress 'none', where the API server is private "
+                "(AKS docs: api-server-authorized-ip-ranges)"
             )
         if self.static_blocks and self.mode != "pod-subnet":
             raise BadOption(f"static-blocks goes with mode 'pod-subnet', not {self.mode!r}")

@@ -67,6 +67,7 @@ class RunningArm:
     network: ToldNetwork
     environment: Mapping[str, str]
     clients: Clients
+    asked: Mapping[str, int]
 
     @property
     def trouble(self) -> ArmTrouble:
@@ -168,7 +169,13 @@ def arm_server(folder: Path, options: LabOptions) -> Iterator[RunningArm]:
     try:
         with socket.create_connection(listeners.arm.getsockname()):
             assert ready.wait(10)
-        yield RunningArm(world=made[0], network=network, environment=environment, clients=clients)
+        yield RunningArm(
+            world=made[0],
+            network=network,
+            environment=environment,
+            clients=clients,
+            asked=front.asked,
+        )
     finally:
         clients.close()
         stop.set()

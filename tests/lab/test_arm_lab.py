@@ -38,6 +38,18 @@ def test_it_is_found_by_its_files(lab: RunningLab, clients: Clients) -> None:
     assert re.fullmatch(r"https://127\.0\.0\.1:\d+", clients.url)
 
 
+def test_the_lab_says_what_it_was_asked(lab: RunningLab, clients: Clients) -> None:
+    def asked(kind: str) -> int:
+        [line] = [one for one in lab.tool("status").stdout.splitlines() if "azure asked:" in one]
+        found = re.search(rf"GET {re.escape(kind)}: (\d+)", line)
+        return int(found[1]) if found else 0
+
+    before = asked("Microsoft.Network/routeTables")
+    for _ in range(3):
+        list(clients.network.route_tables.list(NODE_GROUP))
+    assert asked("Microsoft.Network/routeTables") == before + 3
+
+
 def test_every_node_is_an_instance_of_its_scale_set(user: User, clients: Clients) -> None:
     ids = set()
     for scale_set in clients.compute.virtual_machine_scale_sets.list(NODE_GROUP):

@@ -170,6 +170,16 @@ def test_machines_say_how_they_are(arm: RunningArm, clients: Clients) -> None:
     assert list(listed) == []
 
 
+def test_how_machines_run_is_told_to_who_asks_for_it(arm: RunningArm, clients: Clients) -> None:
+    machines, vmss = clients.compute.virtual_machine_scale_set_vms, arm.world.spec.nodes[0].vmss
+    assert [one.instance_view for one in machines.list(NODE_GROUP, vmss)] == [None]
+    [asked] = machines.list(NODE_GROUP, vmss, expand="instanceView")
+    assert "PowerState/running" in [one.code for one in asked.instance_view.statuses]
+    assert clients.compute.virtual_machines.get(GROUP, "vm").instance_view is None
+    shown = clients.compute.virtual_machines.get(GROUP, "vm", expand="instanceView")
+    assert shown.instance_view.statuses
+
+
 def test_scale_set_interfaces_have_no_effective_routes(clients: Clients) -> None:
     nic = "aks-user-31337042-vmss"
     for begin in (

@@ -7,6 +7,7 @@ something to do; rules named FRONTEND-PROTOCOL-PORT, with floating IP.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.arm.ids import resource_id
@@ -20,6 +21,8 @@ BALANCERS = "Microsoft.Network/loadBalancers"
 PUBLIC, INTERNAL = "kubernetes", "kubernetes-internal"
 OUTBOUND_POOL = "aksOutboundBackendPool"
 _POOL, _POOL6 = "kubernetes", "kubernetes-IPv6"
+_IDLE_MINUTES = 4
+_ANNOTATION = "service.beta.kubernetes.io/azure-load-balancer-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,8 @@ class Frontend:
 class Rule:
     """A load balancing rule, and what each node's probe last answered: None without a probe.
 
-    `probe_port` 0 is no probe; `probe_http` asks for /healthz.
+    `probe_port` 0 is no probe; `probe_http` asks for /healthz. `tcp_reset` is what a flow ends
+    with that was silent for `idle_minutes`.
     """
 
     frontend: Frontend
@@ -56,6 +60,8 @@ class Rule:
     answers: Mapping[str, bool | None]
     probe_port: int
     probe_http: bool
+    idle_minutes: int = _IDLE_MINUTES
+    tcp_reset: bool = True
 
     @property
     def pool(self) -> str:
@@ -79,6 +85,7 @@ def rules(world: World) -> list[Rule]:
 
 
 def _rules(world: World) -> Iterator[Rule]:
+    yield from _left_over(world)
     for port, answers in world.network.balanced():
         found = world.store.find(SERVICES, port.service, port.namespace)
         if found is None:
@@ -103,7 +110,54 @@ def _rules(world: World) -> Iterator[Rule]:
                 answers=answers,
                 probe_port=probe.port if probe else 0,
                 probe_http=bool(probe and probe.http),
+                **_timeouts(world, found["metadata"].get("annotations") or {}, port.protocol),
             )
+
+
+def _timeouts(world: World, annotations: Mapping[str, str], protocol: str) -> dict[str, Any]:
+    """What the Service's annotations make of a rule; only TCP can be reset."""
+    if world.azure.default_timeouts:
+        annotations = {}
+    return {
+        "idle_minutes": int(annotations.get(f"{_ANNOTATION}tcp-idle-timeout", _IDLE_MINUTES)),
+        "tcp_reset": protocol.upper() == "TCP"
+        and annotations.get(f"{_ANNOTATION}disable-tcp-reset", "").lower() != "true",
+    }
+
+
+def _left_over(world: World) -> Iterator[Rule]:
+    """Rules of Services that are gone: nobody answers their probes."""
+    for one in world.azure.left_over_rules:
+        name = f"a{one.uid.replace('-', '')}"[:32]
+        yield Rule(
+            frontend=Frontend(
+                balancer=INTERNAL if locate(world, one.ip) else PUBLIC,
+                name=name,
+                ip=one.ip,
+                namespace=one.namespace,
+                service=one.service,
+            ),
+            name=f"{name}-TCP-{one.port}",
+            port=ServicePortView(
+                namespace=one.namespace,
+                service=one.service,
+                port_name="",
+                protocol="TCP",
+                cluster_ip="",
+                port=one.port,
+                node_port=one.node_port,
+                load_balancer_ips=(one.ip,),
+                external_local=False,
+                internal_local=False,
+                affinity_seconds=0,
+                health_check_node_port=0,
+                source_ranges=(),
+                endpoints=(),
+            ),
+            answers={node.name: False for node in world.network.backends()},
+            probe_port=one.node_port,
+            probe_http=False,
+        )
 
 
 def frontends(world: World) -> list[Frontend]:

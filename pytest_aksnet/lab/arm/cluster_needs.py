@@ -4,8 +4,10 @@ An upgrade goes to the next minor version, whose patch level is made up: a facad
 be upgraded.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
+from pytest_aksnet.lab.api.resources import NODES
 from pytest_aksnet.lab.arm.compute import pools_of
 from pytest_aksnet.lab.arm.documents import Document
 from pytest_aksnet.lab.arm.endpoints import CLUSTERS, private_api_server
@@ -16,8 +18,14 @@ POOLS = f"{CLUSTERS}/agentPools"
 
 
 def version_of(world: World) -> str:
-    """The cluster's Kubernetes version, without its v."""
-    return world.spec.kubernetes_version.removeprefix("v")
+    """The cluster's Kubernetes version, without its v: what most nodes have, as ARM put them there.
+
+    A node that has another one is what an upgrade passed by.
+    """
+    found = [world.store.find(NODES, node.name) for node in world.spec.nodes]
+    versions = [one["status"]["nodeInfo"]["kubeletVersion"] for one in found if one is not None]
+    [(version, _)] = Counter(versions or [world.spec.kubernetes_version]).most_common(1)
+    return str(version).removeprefix("v")
 
 
 def _upgrades(world: World) -> list[Document]:

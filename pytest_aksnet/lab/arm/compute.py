@@ -1,6 +1,6 @@
 """Microsoft.Compute: the nodes' scale sets, with uniform orchestration, and the other VMs.
 
-A facade in it: every machine is provisioned and runs, as none of the lab can be stopped.
+A facade in it: every machine runs, as none of the lab can be stopped.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from pytest_aksnet.lab.arm.balancers import pool_id, pools
 from pytest_aksnet.lab.arm.documents import (
+    SUCCEEDED,
     Document,
     reference,
     references,
@@ -20,10 +21,12 @@ from pytest_aksnet.lab.arm.ids import guid
 from pytest_aksnet.lab.arm.interfaces import (
     INSTANCES,
     MACHINES,
+    PUBLIC_NAME,
     SCALE_SETS,
     Interface,
     interfaces,
     machine_id,
+    machines,
     node_interface,
 )
 from pytest_aksnet.lab.arm.kinds import Call, Provider
@@ -52,9 +55,9 @@ _RUNNING = {
 
 
 def pools_of(world: World) -> list[tuple[PoolOptions, list[NodeSpec]]]:
-    """The node pools with their nodes. AKS keeps the scale set of an empty pool, the lab not."""
+    """The node pools with their machines. AKS keeps the scale set of an empty pool, the lab not."""
     return [
-        (pool, [node for node in world.spec.nodes if node.pool == pool.name])
+        (pool, [node for node in machines(world) if node.pool == pool.name])
         for pool in world.spec.options.pools
     ]
 
@@ -118,6 +121,9 @@ def _interface_template(world: World, one: Interface) -> Document:
                             {
                                 "primary": number == 0,
                                 "subnet": subnet,
+                                "publicIPAddressConfiguration": {"name": PUBLIC_NAME}
+                                if one.public_ip and not number
+                                else None,
                                 "privateIPAddressVersion": "IPv4",
                                 "loadBalancerBackendAddressPools": behind if not number else None,
                             }
@@ -131,7 +137,7 @@ def _interface_template(world: World, one: Interface) -> Document:
 
 
 def _instances(world: World, parent: Document) -> Iterable[Document]:
-    for node in world.spec.nodes:
+    for node in machines(world):
         if node.vmss != parent["name"]:
             continue
         interface = node_interface(world, node)
@@ -145,7 +151,7 @@ def _instances(world: World, parent: Document) -> Iterable[Document]:
             "sku": {"name": node.instance_type, "tier": "Standard"},
             "tags": parent["tags"],
             "properties": {
-                "provisioningState": "Succeeded",
+                "provisioningState": _state(world, node),
                 "latestModelApplied": True,
                 "modelDefinitionApplied": "VirtualMachineScaleSet",
                 "vmId": guid(node.name),
@@ -159,6 +165,10 @@ def _instances(world: World, parent: Document) -> Iterable[Document]:
             },
         }
         yield tagged(document)
+
+
+def _state(world: World, node: NodeSpec) -> str:
+    return "Failed" if node.name in world.azure.machines.failed else SUCCEEDED
 
 
 def _use(interface: Interface) -> Document:
@@ -193,9 +203,23 @@ def _instance_view(call: Call) -> web.Response:
     return web.json_response(call.parent["properties"]["instanceView"])
 
 
-def _public_addresses(_world: World, _parent: Document) -> Iterable[Document]:
-    """AKS gives nodes public addresses only where a pool asks for them; the lab's pools cannot."""
-    return ()
+def _public_addresses(world: World, parent: Document) -> Iterable[Document]:
+    """Those of the instances: AKS gives them only where a pool asks for them."""
+    for node in world.spec.nodes:
+        ip = world.azure.machines.public_ip(node)
+        if ip and node.vmss == parent["name"]:
+            of = node_interface(world, node).configuration_id(0)
+            properties = {
+                "provisioningState": SUCCEEDED,
+                "ipAddress": ip,
+                "publicIPAddressVersion": "IPv4",
+                "publicIPAllocationMethod": "Static",
+                "ipConfiguration": reference(of),
+            }
+            name = PUBLIC_NAME
+            yield tagged(
+                {"id": f"{of}/publicIPAddresses/{name}", "name": name, "properties": properties}
+            )
 
 
 PROVIDER = Provider(

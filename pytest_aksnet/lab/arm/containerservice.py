@@ -11,6 +11,7 @@ from pytest_aksnet.lab.arm import cluster_needs
 from pytest_aksnet.lab.arm.cluster_needs import POOLS, version_of
 from pytest_aksnet.lab.arm.compute import pools_of
 from pytest_aksnet.lab.arm.documents import (
+    SUCCEEDED,
     Document,
     references,
     resource,
@@ -28,6 +29,7 @@ from pytest_aksnet.lab.arm.kinds import Provider
 from pytest_aksnet.lab.arm.network_addresses import address_id
 from pytest_aksnet.lab.arm.network_vnets import subnet_id
 from pytest_aksnet.lab.arm.world import World
+from pytest_aksnet.lab.azure.managed import OUTBOUND_TYPES, SURGE
 from pytest_aksnet.lab.azure.state import CLUSTER_NETWORK, NODE_SUBNET, POD_SUBNET
 from pytest_aksnet.lab.options import PoolOptions
 from pytest_aksnet.lab.spec import (
@@ -37,12 +39,6 @@ from pytest_aksnet.lab.spec import (
     NodeSpec,
 )
 
-_OUTBOUND_TYPES = {
-    "load-balancer": "loadBalancer",
-    "nat-gateway": "managedNATGateway",
-    "firewall": "userDefinedRouting",
-    "none": "none",
-}
 _POLICIES = {"azure": "azure", "calico": "calico", "cilium": "cilium", "none": "none"}
 _IMAGE_LABEL = "kubernetes.azure.com/node-image-version"
 
@@ -53,11 +49,13 @@ def _clusters(world: World) -> Iterable[Document]:
         CLUSTERS,
         CLUSTER_NAME,
         {
+            "provisioningState": world.azure.managed.states.get("", SUCCEEDED),
             "powerState": {"code": "Running"},
             "kubernetesVersion": version_of(world),
             "currentKubernetesVersion": version_of(world),
             "dnsPrefix": CLUSTER_NAME,
             "fqdn": f"{API_NAME}.{API_DOMAIN}",
+            **({"privateFQDN": world.spec.private_api.fqdn} if world.spec.private_api else {}),
             "azurePortalFQDN": f"{API_NAME}.portal.{API_DOMAIN}",
             "agentPoolProfiles": [
                 {"name": pool.name, **_pool_properties(world, pool, nodes)}
@@ -70,9 +68,7 @@ def _clusters(world: World) -> Iterable[Document]:
             "disableLocalAccounts": False,
             "resourceUID": guid(CLUSTER_ID).replace("-", "")[:24],
             "networkProfile": _network_profile(world),
-            "apiServerAccessProfile": {
-                "enablePrivateCluster": private_api_server(world.spec) is not None
-            },
+            "apiServerAccessProfile": _api_access(world),
             "autoUpgradeProfile": {"nodeOSUpgradeChannel": "NodeImage", "upgradeChannel": "none"},
             "servicePrincipalProfile": {"clientId": "msi"},
             "identityProfile": {},
@@ -86,6 +82,22 @@ def _clusters(world: World) -> Iterable[Document]:
         },
         tags={},
     )
+
+
+def _api_access(world: World) -> Document:
+    """Of a private cluster AKS keeps a public name too, of the private address, unless told not to.
+
+    "AKS docs: private-clusters".
+    """
+    if private_api_server(world.spec) is None:
+        ranges = world.azure.managed.authorized_ranges
+        listed = {"authorizedIPRanges": list(ranges)} if ranges else {}
+        return {"enablePrivateCluster": False, **listed}
+    return {
+        "enablePrivateCluster": True,
+        "enablePrivateClusterPublicFQDN": True,
+        "privateDNSZone": "system",
+    }
 
 
 def _network_profile(world: World) -> Document:
@@ -107,14 +119,14 @@ def _network_profile(world: World) -> Document:
             "networkPlugin": "kubenet" if kubenet else "azure",
             "networkPluginMode": "overlay" if spec.mode == "overlay" else None,
             "networkDataplane": "cilium" if spec.engine == "cilium" else "azure",
-            "networkPolicy": _POLICIES[spec.engine],
+            "networkPolicy": world.azure.managed.network_policy or _POLICIES[spec.engine],
             **with_pods,
             "serviceCidr": services[0],
             "serviceCidrs": services,
             "dnsServiceIP": spec.dns_service_ip,
             "ipFamilies": families,
-            "outboundType": _OUTBOUND_TYPES[options.egress],
-            "loadBalancerSku": "standard",
+            "outboundType": OUTBOUND_TYPES[options.egress],
+            "loadBalancerSku": world.azure.balancer_sku.lower(),
             "loadBalancerProfile": _balancer_profile(world),
             "natGatewayProfile": _gateway_profile(world),
             **link_local,
@@ -124,8 +136,9 @@ def _network_profile(world: World) -> Document:
 
 
 def _balancer_profile(world: World) -> Document | None:
+    """What AKS made itself: a rule or a gateway that somebody else added is not among it."""
     rule = world.azure.outbound_rule
-    if rule is None:
+    if rule is None or world.spec.options.egress != "load-balancer":
         return None
     return {
         "managedOutboundIPs": {"count": len(rule.public_addresses)},
@@ -139,6 +152,8 @@ def _balancer_profile(world: World) -> Document | None:
 
 
 def _gateway_profile(world: World) -> Document | None:
+    if world.spec.options.egress != "nat-gateway":
+        return None
     for gateway in world.azure.nat_gateways.values():
         return {
             "managedOutboundIPProfile": {"count": len(gateway.public_addresses)},
@@ -170,9 +185,12 @@ def _pool_properties(world: World, pool: PoolOptions, nodes: list[NodeSpec]) -> 
     network = world.azure.networks[CLUSTER_NETWORK]
     in_pod_subnet = spec.mode == "pod-subnet"
     local_dns = {"mode": "Required", "state": "Enabled"} if spec.options.local_dns else None
+    managed = world.azure.managed
+    surge, unavailable = managed.surge.get(pool.name, SURGE)
+    fewest, most = world.azure.autoscaling.get(pool.name, (None, None))
     return without_nothing(
         {
-            "provisioningState": "Succeeded",
+            "provisioningState": managed.states.get(pool.name, SUCCEEDED),
             "powerState": {"code": "Running"},
             "count": len(nodes),
             "mode": pool.mode,
@@ -188,8 +206,10 @@ def _pool_properties(world: World, pool: PoolOptions, nodes: list[NodeSpec]) -> 
             "orchestratorVersion": version_of(world),
             "currentOrchestratorVersion": version_of(world),
             "nodeImageVersion": _image(world, nodes),
-            "enableAutoScaling": False,
-            "enableNodePublicIP": False,
+            "enableAutoScaling": pool.name in world.azure.autoscaling,
+            "minCount": fewest,
+            "maxCount": most,
+            "enableNodePublicIP": pool.name in world.azure.machines.public,
             "scaleDownMode": "Delete",
             "nodeLabels": dict(pool.labels),
             "nodeTaints": list(pool.taints),
@@ -201,7 +221,7 @@ def _pool_properties(world: World, pool: PoolOptions, nodes: list[NodeSpec]) -> 
             if in_pod_subnet
             else None,
             "localDNSProfile": local_dns,
-            "upgradeSettings": {"maxSurge": "10%", "maxUnavailable": "0"},
+            "upgradeSettings": {"maxSurge": surge, "maxUnavailable": unavailable},
         }
     )
 

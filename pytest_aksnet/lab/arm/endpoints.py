@@ -1,6 +1,6 @@
 """The private endpoints that ARM shows: those of the state, and that of a private API server."""
 
-from pytest_aksnet.lab.arm.ids import API_DOMAIN, API_NAME, resource_id
+from pytest_aksnet.lab.arm.ids import resource_id
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.azure.resources import PrivateEndpoint
 from pytest_aksnet.lab.azure.state import ENDPOINT_SUBNET
@@ -28,7 +28,7 @@ def private_api_server(spec: LabSpec) -> OutsideHost | None:
 def endpoints(world: World) -> list[PrivateEndpoint]:
     """All private endpoints. The API server's one is in the nodes' group, as AKS makes it."""
     found = list(world.azure.private_endpoints.values())
-    api_server = private_api_server(world.spec)
+    api_server = world.spec.private_api
     if api_server is not None:
         found.append(
             PrivateEndpoint(
@@ -36,7 +36,7 @@ def endpoints(world: World) -> list[PrivateEndpoint]:
                 resource_group=NODE_RESOURCE_GROUP,
                 ip=api_server.ip,
                 subnet=ENDPOINT_SUBNET,
-                fqdn=f"{API_NAME}.{API_DOMAIN}",
+                fqdn=api_server.fqdn,
                 zone="",
                 group_id="management",
                 target=CLUSTER_ID,

@@ -7,6 +7,7 @@ first time, who waits for it, so that it costs nothing where nobody does.
 import asyncio
 import importlib
 import socket
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,11 +27,12 @@ _HOSTS = ("localhost", "management.azure.com", "login.microsoftonline.com")
 
 
 class ArmFront:
-    """The stand-in of a lab. `trouble` is what is wrong with it."""
+    """The stand-in of a lab. `trouble` is what is wrong with it, `asked` what it was asked."""
 
     def __init__(self, listeners: Listeners, authority: Authority, *, role: str) -> None:
         """`role` is what the service principal has on the subscription."""
         self.trouble = ArmTrouble()
+        self.asked: Counter[str] = Counter()
         self._listeners = listeners
         self._authority = authority
         self._identities = make_identities(role)
@@ -63,7 +65,7 @@ class ArmFront:
 
         world = make_world(self.trouble)
         samples = Samples(world=world)
-        server = ArmServer(world, self._identities, samples, base_url=self._base_url)
+        server = ArmServer(world, self._identities, samples, self.asked, base_url=self._base_url)
         tls = self._authority.server_context(_HOSTS, ("127.0.0.1",))
         runners = []
         try:

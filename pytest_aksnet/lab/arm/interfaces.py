@@ -1,7 +1,8 @@
 """The network interfaces of a lab: those of scale-set instances, VMs and private endpoints."""
 
+import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_aksnet.lab.arm.endpoints import endpoints
 from pytest_aksnet.lab.arm.ids import guid, resource_id
@@ -15,14 +16,18 @@ SCALE_SETS = "Microsoft.Compute/virtualMachineScaleSets"
 INSTANCES = f"{SCALE_SETS}/virtualMachines"
 MACHINES = "Microsoft.Compute/virtualMachines"
 INTERFACES = "Microsoft.Network/networkInterfaces"
+PUBLIC_NAME = "node-public-ip"
+"""What a node's public address is called in Azure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
     """A network interface.
 
-    `machine` is the id of what has it, "" for a private endpoint's, whose own is `endpoint`.
-    `ips` are the primary IPv4 address and those after it, `ip6` one more, `node` the node's name.
+    `machine` is the id of what has it, "" for a private endpoint's, whose own is `endpoint`, with
+    the name that it answers to as `fqdn` and its `group_id`.
+    `ips` are the primary IPv4 address and those after it, `ip6` one more, `node` the node's name,
+    `public_ip` the public address of the primary one, "" for none.
     """
 
     id: str
@@ -36,7 +41,10 @@ class Interface:
     forwarding: bool = False
     ip6: str | None = None
     node: str = ""
+    public_ip: str = ""
     endpoint: str = ""
+    fqdn: str = ""
+    group_id: str = ""
 
     def configuration_id(self, number: int) -> str:
         """The id of its IP configuration of that number; the IPv6 one comes last."""
@@ -51,7 +59,7 @@ class Interface:
 
 def interfaces(world: World) -> Iterator[Interface]:
     """All of them."""
-    for node in world.spec.nodes:
+    for node in machines(world):
         yield node_interface(world, node)
     private = endpoints(world)
     taken = {endpoint.ip for endpoint in private}
@@ -76,26 +84,54 @@ def interfaces(world: World) -> Iterator[Interface]:
             endpoint=resource_id(
                 endpoint.resource_group, "Microsoft.Network/privateEndpoints", endpoint.name
             ),
+            fqdn=endpoint.fqdn,
+            group_id=endpoint.group_id,
+        )
+
+
+def machines(world: World) -> tuple[NodeSpec, ...]:
+    """The machines of the pools: all nodes, and those that never became one."""
+    return (*world.spec.nodes, *_unjoined(world))
+
+
+def _unjoined(world: World) -> Iterator[NodeSpec]:
+    subnet = ipaddress.ip_network(world.spec.node_subnet)
+    for number, pool in enumerate(sorted(world.azure.machines.unjoined)):
+        last = [node for node in world.spec.nodes if node.pool == pool][-1]
+        instance = last.instance + 1
+        yield replace(
+            last,
+            name=f"{last.name[:-6]}{instance:06d}",
+            instance=instance,
+            ip=str(subnet.broadcast_address - 1 - number),
+            ip6=None,
+            mac=f"00:0d:3a:5e:40:{number:02x}",
+            pod_cidr=None,
+            pod_cidr6=None,
+            reserved_pod_ips=(),
         )
 
 
 def node_interface(world: World, node: NodeSpec) -> Interface:
     """The interface of a node, named as its scale set."""
     machine = instance_id(node)
-    secondary = node.reserved_pod_ips if world.spec.mode == "node-subnet" else ()
+    state = world.azure.machines
+    reserved = node.reserved_pod_ips if world.spec.mode == "node-subnet" else ()
+    secondary = [ip for ip in reserved if ip not in state.taken_off]
     return Interface(
         id=f"{machine}/networkInterfaces/{node.vmss}",
         name=node.vmss,
         machine=machine,
         network=CLUSTER_NETWORK,
-        subnet=NODE_SUBNET,
+        subnet=state.moved.get(node.name, NODE_SUBNET),
         ips=(node.ip, *secondary),
         mac=node.mac,
         accelerated=node.name not in world.trouble.accelerated_networking_off,
         # "AKS docs: configure-kubenet, azure-cni-overlay": pods' packets leave with their own
         # addresses. What the pod-subnet mode sets is not documented.
-        forwarding=world.spec.pods_have_cidr,
+        forwarding=world.spec.pods_have_cidr and node.name not in state.without_forwarding,
         ip6=node.ip6,
+        public_ip=state.public_ip(node),
         node=node.name,
     )
 

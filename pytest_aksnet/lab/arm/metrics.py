@@ -20,6 +20,7 @@ from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.spec import REGION
 
 _MOST_POINTS = 11_000
+_MOST_SERIES = 10  # unless one asks for more with `top`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class _Query:
     start: int
     end: int
     interval: int
+    top: int
 
 
 def of_resource(
@@ -138,6 +140,7 @@ def _query(
         start=int(start) // interval * interval,
         end=int(end),
         interval=interval,
+        top=int(query.get("top") or query.get("$top") or _MOST_SERIES),
     )
 
 
@@ -175,7 +178,7 @@ def _answer(samples: Samples, asked: _Query, metric: Metric) -> Document:
                 ],
                 "data": list(_points(asked, metric, values)),
             }
-            for key, values in sorted(groups.items())
+            for key, values in sorted(groups.items())[: asked.top]
         ],
         "errorCode": "Success",
     }

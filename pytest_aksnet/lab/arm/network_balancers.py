@@ -36,7 +36,6 @@ from pytest_aksnet.lab.spec import CLUSTER_NAME, NODE_RESOURCE_GROUP, RESOURCE_G
 _RULES = f"{BALANCERS}/loadBalancingRules"
 _PROBE_SECONDS = 5
 _PROBE_COUNT = 2
-_IDLE_MINUTES = 4
 
 
 def _balancers(world: World) -> Iterable[Document]:
@@ -66,7 +65,7 @@ def _balancers(world: World) -> Iterable[Document]:
                 "inboundNatPools": [],
                 "outboundRules": [_outbound_rule(here, outbound)] if outbound else [],
             },
-            sku={"name": "Standard", "tier": "Regional"},
+            sku={"name": world.azure.balancer_sku, "tier": "Regional"},
             tags={
                 "aks-managed-cluster-name": CLUSTER_NAME,
                 "aks-managed-cluster-rg": RESOURCE_GROUP,
@@ -143,9 +142,9 @@ def _rule(rule: Rule) -> Document:
                 "frontendPort": rule.port.port,
                 "backendPort": rule.port.port,
                 "enableFloatingIP": True,
-                "idleTimeoutInMinutes": _IDLE_MINUTES,
+                "idleTimeoutInMinutes": rule.idle_minutes,
                 "protocol": rule.port.protocol.capitalize(),
-                "enableTcpReset": True,
+                "enableTcpReset": rule.tcp_reset,
                 "loadDistribution": "SourceIP" if rule.port.affinity_seconds else "Default",
                 "disableOutboundSnat": True,
                 "backendAddressPool": reference(pool_id(balancer, rule.pool)),
@@ -181,7 +180,13 @@ def _pool(
 ) -> Document:
     here = balancer_id(balancer)
     is_outbound = pool == OUTBOUND_POOL
-    nodes = [node_interface(world, node) for node in world.network.backends()]
+    left_out = outbound.left_out if outbound else set()
+    members = (
+        [node for node in world.spec.nodes if node.name not in left_out]
+        if is_outbound
+        else world.network.backends()
+    )
+    nodes = [node_interface(world, node) for node in members]
     sixth = pool.endswith("IPv6")
     configurations = [
         node.configuration_id(len(node.ips) if sixth else 0)

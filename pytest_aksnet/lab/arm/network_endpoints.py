@@ -9,6 +9,7 @@ from pytest_aksnet.lab.arm.interfaces import interfaces
 from pytest_aksnet.lab.arm.kinds import Provider
 from pytest_aksnet.lab.arm.network_vnets import subnet_id
 from pytest_aksnet.lab.arm.places import locate
+from pytest_aksnet.lab.arm.private_dns import zone_id
 from pytest_aksnet.lab.arm.world import World
 from pytest_aksnet.lab.azure.resources import PrivateEndpoint
 
@@ -56,7 +57,10 @@ def _endpoints(world: World) -> Iterable[Document]:
                 ],
                 "manualPrivateLinkServiceConnections": [],
                 "networkInterfaces": references([interface.id] if interface else []),
-                "customDnsConfigs": [{"fqdn": endpoint.fqdn, "ipAddresses": [endpoint.ip]}],
+                # Empty while a zone group says it all; the interface has the names always.
+                "customDnsConfigs": []
+                if endpoint.zone in world.azure.private_zones
+                else [{"fqdn": endpoint.fqdn, "ipAddresses": [endpoint.ip]}],
                 "ipConfigurations": [],
                 "applicationSecurityGroups": [],
                 "customNetworkInterfaceName": "",
@@ -98,9 +102,7 @@ def _zone_groups(world: World, parent: Document) -> Iterable[Document]:
                 {
                     "name": zone.name.replace(".", "-"),
                     "properties": {
-                        "privateDnsZoneId": resource_id(
-                            zone.resource_group, "Microsoft.Network/privateDnsZones", zone.name
-                        ),
+                        "privateDnsZoneId": zone_id(zone),
                         "recordSets": records,
                     },
                 }

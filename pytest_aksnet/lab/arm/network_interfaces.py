@@ -20,9 +20,11 @@ from pytest_aksnet.lab.arm.ids import guid
 from pytest_aksnet.lab.arm.interfaces import (
     INSTANCES,
     INTERFACES,
+    PUBLIC_NAME,
     SCALE_SETS,
     Interface,
     interfaces,
+    machines,
     node_interface,
 )
 from pytest_aksnet.lab.arm.kinds import Provider, embedded
@@ -38,13 +40,13 @@ def _interfaces(world: World) -> Iterable[Document]:
 
 
 def _of_scale_set(world: World, parent: Document) -> Iterable[Document]:
-    for node in world.spec.nodes:
+    for node in machines(world):
         if node.vmss == parent["name"]:
             yield _scale_set_interface(world, node_interface(world, node))
 
 
 def _of_instance(world: World, parent: Document) -> Iterable[Document]:
-    for node in world.spec.nodes:
+    for node in machines(world):
         found = node_interface(world, node)
         if found.machine == parent["id"]:
             yield _scale_set_interface(world, found)
@@ -97,9 +99,23 @@ def _configuration(world: World, one: Interface, number: int) -> Document:
                 "primary": number == 0,
                 "subnet": reference(subnet_id(network, one.subnet)),
                 "loadBalancerBackendAddressPools": references(behind) or None,
+                "publicIPAddress": _public_address(one) if number == 0 else None,
+                "privateLinkConnectionProperties": {
+                    "groupId": one.group_id,
+                    "requiredMemberName": one.group_id,
+                    "fqdns": [one.fqdn],
+                }
+                if one.endpoint
+                else None,
             }
         ),
     )
+
+
+def _public_address(one: Interface) -> Document | None:
+    if not one.public_ip:
+        return None
+    return reference(f"{one.configuration_id(0)}/publicIPAddresses/{PUBLIC_NAME}")
 
 
 def _configuration6(world: World, one: Interface) -> Document:

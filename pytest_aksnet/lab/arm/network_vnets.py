@@ -80,6 +80,7 @@ def _subnet(
     table = azure.route_tables.get(subnet.route_table)
     gateway = azure.nat_gateways.get(subnet.nat_gateway)
     properties = {
+        "provisioningState": subnet.provisioning,
         "addressPrefix": subnet.prefix if subnet.prefix6 is None else None,
         "addressPrefixes": subnet.prefix6 and [subnet.prefix, subnet.prefix6],
         "networkSecurityGroup": group
@@ -99,7 +100,7 @@ def _subnet(
         "purpose": "PrivateEndpoints" if any(one.endpoint for one in mine) else None,
         "delegations": [_delegation(here, subnet.delegation)] if subnet.delegation else [],
         "defaultOutboundAccess": False,
-        "privateEndpointNetworkPolicies": "Disabled",
+        "privateEndpointNetworkPolicies": subnet.endpoint_policies,
         "privateLinkServiceNetworkPolicies": "Enabled",
     }
     return part(network_id(network), SUBNETS, subnet.name, without_nothing(properties))

@@ -9,7 +9,7 @@ from aiohttp import web
 from pytest_aksnet.lab.arm import errors
 from pytest_aksnet.lab.arm.bodies import choice, properties_of, text
 from pytest_aksnet.lab.arm.documents import Document, part, reference, resource
-from pytest_aksnet.lab.arm.ids import same
+from pytest_aksnet.lab.arm.ids import resource_id, same
 from pytest_aksnet.lab.arm.kinds import Call, Parts, Provider
 from pytest_aksnet.lab.arm.network_vnets import network_id
 from pytest_aksnet.lab.arm.world import World
@@ -19,6 +19,11 @@ ZONES = "Microsoft.Network/privateDnsZones"
 _LINKS = f"{ZONES}/virtualNetworkLinks"
 _APEX = "@"
 _SOA_TTL = 3600
+
+
+def zone_id(zone: PrivateZone) -> str:
+    """The id of a zone. A name may be that of several, in different resource groups."""
+    return resource_id(zone.resource_group, ZONES, zone.name)
 
 
 # -- zones and links -------------------------------------------------------------------------
@@ -47,7 +52,7 @@ def _zones(world: World) -> Iterable[Document]:
 
 
 def _links(world: World, parent: Document) -> Iterable[Document]:
-    zone = world.azure.private_zones[parent["name"]]
+    zone = _zone_at(world, parent["id"])
     return [_link(world, parent, link) for link in zone.links]
 
 
@@ -60,14 +65,14 @@ def _link(world: World, parent: Document, link: ZoneLink) -> Document:
             "virtualNetwork": reference(network_id(world.azure.networks[link.network])),
             "registrationEnabled": link.registration,
             "resolutionPolicy": "NxDomainRedirect" if link.fallback else "Default",
-            "virtualNetworkLinkState": "Completed",
+            "virtualNetworkLinkState": "Completed" if link.completed else "InProgress",
         },
     )
     return {**document, "location": "global", "tags": {}}
 
 
 def _put_link(call: Call) -> web.Response:
-    zone = call.world.azure.private_zones[call.parent["name"]]
+    zone = _zone_at(call.world, call.parent["id"])
     body = properties_of(call.body)
     wanted = text(body.get("virtualNetwork") or {}, "id")
     for network in call.world.azure.networks.values():
@@ -105,11 +110,12 @@ def _delete_link(call: Call) -> web.Response:
 
 
 def _zone_of(call: Call) -> PrivateZone:
-    return next(
-        zone
-        for name, zone in call.world.azure.private_zones.items()
-        if same(name, call.target.names[0])
-    )
+    return _zone_at(call.world, resource_id(call.target.group, ZONES, call.target.names[0]))
+
+
+def _zone_at(world: World, wanted: str) -> PrivateZone:
+    zones = world.azure.private_zones.values()
+    return next(zone for zone in zones if same(zone_id(zone), wanted))
 
 
 async def _nothing() -> None:
@@ -202,7 +208,7 @@ def _record_set(parent: Document, kind: str, name: str, ttl: int, values: Docume
 
 
 def _all_records(world: World, parent: Document) -> Iterable[Document]:
-    zone = world.azure.private_zones[parent["name"]]
+    zone = _zone_at(world, parent["id"])
     return [_soa(parent), *(_record(parent, record) for record in zone.records)]
 
 
@@ -211,7 +217,7 @@ def _records_of(kind: str, world: World, parent: Document) -> Iterable[Document]
 
 
 def _put_record(kind: str, call: Call) -> web.Response:
-    zone = call.world.azure.private_zones[call.parent["name"]]
+    zone = _zone_at(call.world, call.parent["id"])
     body = properties_of(call.body)
     name = call.target.names[-1]
     ttl = body.get("ttl")

@@ -80,7 +80,7 @@ class Samples:
             ip = azure.public_addresses[name].ip
             for node in spec.nodes:
                 backend = node.ip6 if ":" in ip else node.ip
-                if backend is None:
+                if backend is None or node.name in rule.left_out:
                     continue
                 mine = [one for one in flows if _is_translated(one, backend, ip)]
                 for number, protocol in _PROTOCOLS.items():

@@ -8,6 +8,7 @@ group and resource 404.
 import datetime
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 
 from aiohttp import web
@@ -19,8 +20,10 @@ from pytest_aksnet.lab.arm import (
     metrics,
     paging,
     role_assignments,
+    views,
     withholding,
 )
+from pytest_aksnet.lab.arm.asked import counting
 from pytest_aksnet.lab.arm.documents import Document
 from pytest_aksnet.lab.arm.entra import Entra
 from pytest_aksnet.lab.arm.errors import ArmError
@@ -41,13 +44,23 @@ _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELE
 
 
 class ArmServer:
-    """ARM and Entra ID at `base_url`. `samples` is what the metrics are told from."""
+    """ARM and Entra ID at `base_url`. `samples` is what the metrics are told from.
+
+    Every request is counted in `asked`.
+    """
 
     def __init__(
-        self, world: World, identities: Identities, samples: Samples, *, base_url: str
+        self,
+        world: World,
+        identities: Identities,
+        samples: Samples,
+        asked: Counter[str],
+        *,
+        base_url: str,
     ) -> None:
         self._world = world
         self._samples = samples
+        self._asked = asked
         self._base_url = base_url
         self._tokens = Tokens(identities)
         self._roles = Roles(identities)
@@ -57,14 +70,14 @@ class ArmServer:
 
     def application(self) -> web.Application:
         """What answers over TLS."""
-        app = web.Application()
+        app = web.Application(middlewares=[counting(self._asked)])
         app.add_routes(self._entra.routes())
         app.router.add_route("*", "/{path:.*}", self._serve)
         return app
 
     def identity_application(self) -> web.Application:
         """What answers over plain HTTP."""
-        app = web.Application()
+        app = web.Application(middlewares=[counting(self._asked)])
         app.add_routes(self._managed.routes())
         return app
 
@@ -223,11 +236,12 @@ class ArmServer:
         if read is not None:
             return read(call(catalogue.found(world, catalogue.above(target))))
         if target.is_one:
-            return web.json_response(catalogue.found(world, target))
+            return web.json_response(views.shown(catalogue.found(world, target), request.query))
         documents = catalogue.listed(world, target)
         if documents is None:
             raise errors.method_not_allowed(request.method)
         documents = filters.filtered(documents, request.query.get("$filter"))
+        documents = [views.shown(one, request.query) for one in documents]
         size = world.spec.options.arm_page_size
         url = f"{self._base_url}{request.path}"
         return web.json_response(paging.page(documents, request.query, url, size))

@@ -17,12 +17,14 @@ class ArmTrouble:
 
     `denied` are patterns of actions that every identity is refused, `unregistered` provider
     namespaces in lower case, `revoked_before` the time (Unix) before which tokens were issued
-    that are refused, `accelerated_networking_off` names of nodes.
+    that are refused, `retry_after_seconds` how long those are to wait that are throttled,
+    `accelerated_networking_off` names of nodes.
     """
 
     denied: set[str] = field(default_factory=set)
     unregistered: set[str] = field(default_factory=set)
     throttled: float = 0.0
+    retry_after_seconds: int = RETRY_AFTER_SECONDS
     broken: float = 0.0
     slow_seconds: float = 0.0
     fields_missing: float = 0.0
@@ -44,6 +46,6 @@ class ArmTrouble:
         if self.slow_seconds:
             await asyncio.sleep(self.slow_seconds)
         if self.chance.random() < self.throttled:
-            raise errors.too_many_requests(RETRY_AFTER_SECONDS)
+            raise errors.too_many_requests(self.retry_after_seconds)
         if self.chance.random() < self.broken:
             raise errors.unavailable()

@@ -61,7 +61,11 @@ class RouteTable:
 
 @dataclass(kw_only=True)
 class Subnet:
-    """A subnet. What it names, "" for none, holds for what stands in it."""
+    """A subnet. What it names, "" for none, holds for what stands in it.
+
+    `provisioning` is its provisioningState. `endpoint_policies` is whether its group counts for
+    private endpoints as well: Disabled, or NetworkSecurityGroupEnabled.
+    """
 
     name: str
     prefix: str
@@ -70,6 +74,8 @@ class Subnet:
     route_table: str = ""
     nat_gateway: str = ""
     delegation: str = ""
+    provisioning: str = "Succeeded"
+    endpoint_policies: str = "Disabled"
 
 
 @dataclass(kw_only=True)
@@ -135,12 +141,28 @@ class NatGateway:
 
 @dataclass(kw_only=True)
 class OutboundRule:
-    """The load balancer's outbound rule. `ports` 0: by the number of nodes."""
+    """The load balancer's outbound rule. `ports` 0: by the number of nodes.
+
+    `left_out` are names of nodes that are not in its backend pool: they have no way out by it.
+    """
 
     name: str
     public_addresses: list[str]
     ports: int = 0
     idle_minutes: int = 30
+    left_out: set[str] = field(default_factory=set)
+
+
+@dataclass(kw_only=True)
+class LeftOverRule:
+    """A load balancing rule with its frontend whose Service is gone; `uid` was that Service's."""
+
+    uid: str
+    namespace: str
+    service: str
+    ip: str
+    port: int
+    node_port: int
 
 
 @dataclass(kw_only=True)
@@ -177,13 +199,15 @@ class RecordSet:
 class ZoneLink:
     """A private zone's link to a virtual network.
 
-    `fallback` is resolution policy NxDomainRedirect.
+    `fallback` is resolution policy NxDomainRedirect. A link that is not `completed` is still being
+    made, and has no effect yet.
     """
 
     name: str
     network: str
     registration: bool = False
     fallback: bool = False
+    completed: bool = True
 
 
 @dataclass(kw_only=True)

@@ -3,7 +3,10 @@
 import ipaddress
 from collections.abc import Callable, Iterator
 
+from pytest_aksnet.lab.azure.machines import MachineState
+from pytest_aksnet.lab.azure.managed import ManagedSettings, authorized_at_first
 from pytest_aksnet.lab.azure.resources import (
+    LeftOverRule,
     NatGateway,
     OutboundRule,
     Peering,
@@ -35,6 +38,7 @@ ENDPOINT_SUBNET = "private-endpoints"
 FIREWALL_SUBNET = "AzureFirewallSubnet"
 GATEWAY_SUBNET = "GatewaySubnet"
 SECURITY_GROUP = "aks-agentpool-31337042-nsg"
+POD_SECURITY_GROUP = "aks-pods-nsg"
 ROUTE_TABLE = "aks-agentpool-31337042-routetable"
 FIREWALL_ROUTE = "to-firewall"
 
@@ -43,15 +47,29 @@ class AzureState:
     """All resources by kind and name. Whoever changes one calls `changed` afterwards.
 
     `revision` counts the changes. `full_subnets` are names of subnets without a free address.
+    `left_over_rules` are those of Services that are gone; with `default_timeouts` the load
+    balancers do not follow annotations of Services. `autoscaling` are the fewest and the most nodes
+    of pools that the cluster autoscaler looks after, by name.
     """
 
     def __init__(self, spec: LabSpec) -> None:
         self.spec = spec
         self.full_subnets: set[str] = set()
+        self.managed = ManagedSettings(authorized_ranges=authorized_at_first(spec))
+        self.machines = MachineState()
+        self.left_over_rules: list[LeftOverRule] = []
+        self.default_timeouts = False
+        self.balancer_sku = "Standard"
+        self.autoscaling: dict[str, tuple[int, int]] = {}
         self.networks = {network.name: network for network in _networks(spec)}
         self.security_groups = {
             SECURITY_GROUP: SecurityGroup(name=SECURITY_GROUP, resource_group=NODE_RESOURCE_GROUP)
         }
+        if spec.mode == "pod-subnet":
+            # AKS makes none for the pods' subnet: it is the user's own, as the subnet is.
+            self.security_groups[POD_SECURITY_GROUP] = SecurityGroup(
+                name=POD_SECURITY_GROUP, resource_group=RESOURCE_GROUP
+            )
         self.route_tables = {table.name: table for table in _route_tables(spec)}
         self.sites = {
             "on-prem": VpnSite(
@@ -146,6 +164,7 @@ def _networks(spec: LabSpec) -> list[VirtualNetwork]:
             Subnet(
                 name=POD_SUBNET,
                 prefix=spec.pod_subnet,
+                security_group=POD_SECURITY_GROUP,
                 route_table=nodes.route_table,
                 nat_gateway=nat_gateway,
                 delegation="Microsoft.ContainerService/managedClusters",

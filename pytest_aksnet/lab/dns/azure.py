@@ -73,6 +73,6 @@ class AzureDns:
             for zone in self._azure.private_zones.values()
             if is_below(name, zone.name)
             for link in zone.links
-            if link.network == network
+            if link.network == network and link.completed
         ]
         return max(responsible, key=lambda found: len(found[0].name), default=None)

@@ -18,6 +18,7 @@ from pytest_aksnet.lab.controllers.loop import ControlLoop
 from pytest_aksnet.lab.dns.servers import DnsServers
 from pytest_aksnet.lab.facade.accelerated_networking import AcceleratedNetworking
 from pytest_aksnet.lab.facade.host_network import NodeViews
+from pytest_aksnet.lab.leaks import Leaks
 from pytest_aksnet.lab.middlebox import Middlebox
 from pytest_aksnet.lab.network_knobs import FaultableNetwork
 from pytest_aksnet.lab.proxy_status import ProxyStatus
@@ -100,6 +101,11 @@ class FaultableLab(Protocol):
     @property
     def middlebox(self) -> Middlebox:
         """The firewall between the cluster and the internet."""
+        ...
+
+    @property
+    def leaks(self) -> Leaks:
+        """Connections that programs on nodes never close."""
         ...
 
     @property

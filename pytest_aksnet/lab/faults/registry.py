@@ -36,6 +36,7 @@ from pytest_aksnet.lab.faults.arm import (
     ArmTokenExpired,
     ArmUnregistered,
 )
+from pytest_aksnet.lab.faults.azure_network import AZURE_NETWORK_FAULTS
 from pytest_aksnet.lab.faults.cni_leftovers import CniConfigLeftover, CniStateLeaked
 from pytest_aksnet.lab.faults.connections import (
     OnPremGatewayDown,
@@ -98,6 +99,8 @@ from pytest_aksnet.lab.faults.ingress import INGRESS_FAULTS
 from pytest_aksnet.lab.faults.ipv6_half_broken import Ipv6HalfBroken
 from pytest_aksnet.lab.faults.kubelets import KubeletSlowProbes, KubeletTunnelDown, NodeNotReady
 from pytest_aksnet.lab.faults.local_policy_loses_source import LocalPolicyLosesSource
+from pytest_aksnet.lab.faults.machines import MACHINE_FAULTS, MACHINE_NODE_FAULTS
+from pytest_aksnet.lab.faults.managed_cluster import MANAGED_CLUSTER_FAULTS
 from pytest_aksnet.lab.faults.masquerade_ranges import (
     MasqueradeInsideVnet,
     MasqueradeOutsideMissing,
@@ -120,6 +123,12 @@ from pytest_aksnet.lab.faults.node_agents import (
 from pytest_aksnet.lab.faults.node_clock import NodeClockSkew
 from pytest_aksnet.lab.faults.node_kernel import NodeMtuDiffers, ReversePathStrict
 from pytest_aksnet.lab.faults.obstacles import OBSTACLES
+from pytest_aksnet.lab.faults.of_balancers import (
+    BALANCER_FAULTS,
+    BALANCER_FAULTS_WITH_A_VALUE,
+    BALANCER_NODE_FAULTS,
+    BALANCER_NODE_FAULTS_WITH_A_VALUE,
+)
 from pytest_aksnet.lab.faults.old_versions import VERSION_FAULTS, VERSION_NODE_FAULTS
 from pytest_aksnet.lab.faults.on_node import (
     KubeProxyRulesMissing,
@@ -172,6 +181,7 @@ from pytest_aksnet.lab.faults.policy import (
     PolicyUnprotectedWindow,
     PolicyUpdateGap,
 )
+from pytest_aksnet.lab.faults.private_link import PRIVATE_LINK_FAULTS
 from pytest_aksnet.lab.faults.private_zone_unlinked import PrivateZoneUnlinked
 from pytest_aksnet.lab.faults.rated import RatedFault, RatedNodeFault
 from pytest_aksnet.lab.faults.routes import (
@@ -275,17 +285,24 @@ OF_THE_CLUSTER: tuple[Callable[[], Fault], ...] = (
     ArmTokenExpired,
     ArmOperationFails,
     ArmUnregistered,
+    *AZURE_NETWORK_FAULTS,
     *INGRESS_FAULTS,
     *MESH_FAULTS,
     *ADDRESS_SPACE_FAULTS,
     *OBSTACLES,
     *VERSION_FAULTS,
+    *MANAGED_CLUSTER_FAULTS,
+    *MACHINE_FAULTS,
+    *BALANCER_FAULTS,
+    *PRIVATE_LINK_FAULTS,
 )
 """Made without anything."""
 
 OF_A_NODE: tuple[Callable[[str], Fault], ...] = (
     *ADDRESS_SPACE_NODE_FAULTS,
     *VERSION_NODE_FAULTS,
+    *BALANCER_NODE_FAULTS,
+    *MACHINE_NODE_FAULTS,
     NodeNotReady,
     CniConfigLeftover,
     CniStateLeaked,
@@ -388,6 +405,7 @@ WITH_A_VALUE: tuple[type[RatedFault], ...] = (
     ArmBroken,
     ArmSlow,
     ArmHalfBroken,
+    *BALANCER_FAULTS_WITH_A_VALUE,
 )
 """Made with a value."""
 
@@ -400,6 +418,7 @@ OF_A_NODE_WITH_A_VALUE: tuple[type[RatedNodeFault], ...] = (
     PolicyUnprotectedWindow,
     PolicyUpdateGap,
     NodeClockSkew,
+    *BALANCER_NODE_FAULTS_WITH_A_VALUE,
 )
 """Made with the name of a node, the last one where none is named, and a value."""
 

@@ -52,7 +52,7 @@ class NsgBlocksHighPorts(RuleFault):
     def unfit(self, spec: LabSpec) -> str:
         """The group is that of the nodes' subnet."""
         if spec.mode == "pod-subnet":
-            return "the pods' subnet has no network security group: set another mode"
+            return "the pods' subnet has a network security group of its own: set another mode"
         return ""
 
     def rules(self, spec: LabSpec) -> list[SecurityRule]:

@@ -21,6 +21,7 @@ from pytest_aksnet.lab.network.ports import (
     INTERNET_PORTS,
     NODE_PORTS,
     Port,
+    is_forwarding,
     node_mark,
     pod_networks,
     subnet_of,
@@ -85,7 +86,11 @@ def compiled(azure: AzureState, ports: list[Port], bent: Bent, version: int) -> 
         ways = exits(azure, port, version)
         for name, jump, lines in (
             ("sends", "jump", [*_own_addresses(azure, port, version), *security.leaving(port)]),
-            ("receives", "jump", security.arriving(port)),
+            (
+                "receives",
+                "jump",
+                [*_taken_off(azure, port, version, "daddr"), *security.arriving(port)],
+            ),
             ("platform", "jump", security.to_platform(port)),
             ("leaves", "goto", _gate(ways, version)),
             ("translated", "jump", _translation(ways, version)),
@@ -156,10 +161,21 @@ def _own_addresses(azure: AzureState, port: Port, version: int) -> list[str]:
     if port.node is not None:
         spec = azure.spec
         # A NIC with IP forwarding may send for others, as kubenet's do for pods.
-        kubenet = {4: spec.pod_cidr, 6: spec.pod_cidr6}[version]
-        own += [kubenet] if spec.mode == "kubenet" else pod_networks(port.node, version)
+        if spec.mode != "kubenet":
+            own += pod_networks(port.node, version)
+        elif is_forwarding(azure, port):
+            own.append(spec.pod_cidr if version == 4 else spec.pod_cidr6)
         own += _frontend_ranges(spec, version)
-    return [f"{IP[version]} saddr != {{ {', '.join(own)} }} drop"]
+    gone = _taken_off(azure, port, version, "saddr")
+    return [*gone, f"{IP[version]} saddr != {{ {', '.join(own)} }} drop"]
+
+
+def _taken_off(azure: AzureState, port: Port, version: int, side: str) -> list[str]:
+    """The rule that drops pods' addresses which the node's interface has no more."""
+    if port.node is None or version == 6:
+        return []
+    gone = sorted(azure.machines.taken_off & set(port.node.reserved_pod_ips))
+    return [f"ip {side} {{ {', '.join(gone)} }} drop"] if gone else []
 
 
 def _outward(azure: AzureState, ports: list[Port], version: int) -> list[str]:

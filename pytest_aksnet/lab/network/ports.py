@@ -90,6 +90,12 @@ def fabric_ports(azure: AzureState) -> list[Port]:
     return ports
 
 
+def is_forwarding(azure: AzureState, port: Port) -> bool:
+    """Whether the virtual network lets a port's machine send for others, and gives it theirs."""
+    off = azure.machines.without_forwarding
+    return port.forwards and (port.node is None or port.node.name not in off)
+
+
 def subnet_of(azure: AzureState, port: Port) -> tuple[VirtualNetwork, Subnet] | None:
     """The network and subnet of a port; None outside of Azure."""
     if not port.network:

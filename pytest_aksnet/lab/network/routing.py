@@ -20,7 +20,7 @@ from pytest_aksnet.lab.azure.routes import (
 from pytest_aksnet.lab.azure.state import CLUSTER_NETWORK, NODE_SUBNET, POD_SUBNET, AzureState
 from pytest_aksnet.lab.kernel import route_requests
 from pytest_aksnet.lab.kernel.route_requests import MAIN_TABLE
-from pytest_aksnet.lab.network.ports import Port, node_mark, pod_networks
+from pytest_aksnet.lab.network.ports import Port, is_forwarding, node_mark, pod_networks
 from pytest_aksnet.lab.spec import LabSpec, NodeSpec
 
 OVERLAY_TABLE = 500
@@ -205,7 +205,7 @@ def _way(azure: AzureState, route: EffectiveRoute, owners: Mapping[str, Port]) -
         return None
     if route.next_hop_type == "VirtualAppliance":
         port = owners.get(route.next_hop_ip)
-        if port is None or not port.forwards:
+        if port is None or not is_forwarding(azure, port):
             return Way(BLACKHOLE)  # nobody there, or a NIC without IP forwarding
         return Way(port.name, route.next_hop_ip)
     if route.next_hop_type == "None" or (

@@ -98,7 +98,7 @@ def _outbound_rule(
 ) -> Exit | None:
     rule = azure.outbound_rule
     public = _public(azure, rule.public_addresses, version) if rule else []
-    if not public or port.node is None:
+    if not public or rule is None or port.node is None or port.node.name in rule.left_out:
         return None
     count = ports_per_node(azure)
     per_address = PORTS_OF_ADDRESS // count
