@@ -7,15 +7,15 @@ of credentials; a lab's own only with --aksnet-lab-arm.
 import contextlib
 import os
 import shlex
-import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_aksnet.arm.installed import uncover, why_not_importable
 from pytest_aksnet.arm.signs import why_not_configured
-from pytest_aksnet.model.arm import Reading, Refusal
+from pytest_aksnet.model.arm import Reading, Refusal, Sort
 from pytest_aksnet.model.azure import AzureNetwork
 from pytest_aksnet.model.errors import ArmNotAsked
 from pytest_aksnet.model.profile import Elsewhere
@@ -30,15 +30,8 @@ _NOT_IN_LAB = (
     "Azure Resource Manager was not asked: --aksnet-lab-arm asks that of the lab, with "
     "pip install pytest-aksnet[azure]"
 )
-_NOT_INSTALLED = (
-    "Azure Resource Manager was not asked, because its packages are not installed: "
-    "pip install pytest-aksnet[azure]"
-)
-# Those of the extra `azure`, by the names that they are imported by.
-_PACKAGES = (
-    *("azure.identity", "azure.mgmt.compute", "azure.mgmt.containerservice"),
-    *("azure.mgmt.monitor", "azure.mgmt.network", "azure.mgmt.privatedns"),
-)
+# Variables that azure-identity and its credentials read.
+_READ_BY_IDENTITY = ("AZURE_", "IDENTITY_", "IMDS_", "MSI_")
 
 
 def why_not_asked(settings: Settings, environment: Mapping[str, str]) -> str:
@@ -47,29 +40,7 @@ def why_not_asked(settings: Settings, environment: Mapping[str, str]) -> str:
         return _NOT_IN_LAB
     if not settings.is_lab and (why := why_not_configured(environment, settings.resource_id)):
         return why
-    there = _installed()
-    wanted = [Path(*package.split(".")[1:], "__init__.py") for package in _PACKAGES]
-    if not all(any((place / file).is_file() for place in there) for file in wanted):
-        return _NOT_INSTALLED
-    return ""
-
-
-def _installed() -> list[Path]:
-    """Where the namespace package of Azure's SDK lies; nothing is imported."""
-    spec = PathFinder.find_spec("azure")
-    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-
-
-def _uncover() -> None:
-    """Have Azure's SDK found although tests lie in a folder of the same name.
-
-    pytest imports suites/azure/test_x.py as azure.test_x (import mode importlib, "Good Integration
-    Practices"), and then `azure` is that folder and nothing else.
-    """
-    module = sys.modules.get("azure")
-    if module is not None:
-        known = list(module.__path__)
-        module.__path__ = [*known, *(str(one) for one in _installed() if str(one) not in known)]
+    return why_not_importable()
 
 
 class AzureSource:
@@ -92,23 +63,26 @@ class AzureSource:
         self._closing = contextlib.ExitStack()
         self._readings: Readings | None = None
         self._refusal: Refusal | None = None
+        self._why: str | None = None
 
     def reading(self, topic: str, *, since: float = 0.0) -> Reading[Any]:
         """See model.arm.ArmReader. Raises ArmNotAsked."""
-        if why := why_not_asked(self._settings, os.environ):
+        if why := self._why_not_asked():
             raise ArmNotAsked(why)
-        with self._opening:
-            if self._readings is None and self._refusal is None:
-                self._open()
+        if self._readings is None and self._refusal is None:
+            # Who answers these waits for others, and they may wait for us: not with our lock held.
+            provider_ids, lab_environment = self._provider_ids(), self._lab_environment()
+            with self._opening:
+                if self._readings is None and self._refusal is None:
+                    self._open(provider_ids, lab_environment)
         if self._readings is None:
-            return Reading(topic=topic, taken=0.0, refusal=self._refusal)
+            return Reading(topic=topic, taken=time.time(), refusal=self._refusal)
         return self._readings.reading(topic, since=since)
 
     def network(self) -> tuple[AzureNetwork | None, str]:
         """What Azure says for the network profile, or why it says nothing. Never raises."""
-        if why := why_not_asked(self._settings, os.environ):
+        if why := self._why_not_asked():
             return None, why
-        _uncover()
         from pytest_aksnet.arm.network import network_of
 
         found = network_of(self)
@@ -116,22 +90,31 @@ class AzureSource:
             return None, f"Azure Resource Manager: {found.why}"
         return found, ""
 
+    def _why_not_asked(self) -> str:
+        """Found out once: tests may change the environment."""
+        if self._why is None:
+            self._why = why_not_asked(self._settings, os.environ)
+        return self._why
+
     def close(self) -> None:
         """Close the connections."""
         self._closing.close()
 
-    def _open(self) -> None:
-        _uncover()
-        from pytest_aksnet.arm.refusals import Refused
-        from pytest_aksnet.arm.topics import open_readings
-
-        file = self._lab_environment()
-        given = _variables(file) if file else {}
+    def _open(self, provider_ids: Sequence[str], lab_environment: Path | None) -> None:
+        uncover()
+        try:
+            from pytest_aksnet.arm.refusals import Refused
+            from pytest_aksnet.arm.topics import open_readings
+        except (ImportError, Warning) as error:  # a warning where all of them are errors
+            why = f"the packages of Azure cannot be imported ({error})"
+            self._refusal = Refusal(sort=Sort.FAILED, why=why)
+            return
+        given = _variables(lab_environment) if lab_environment else {}
         opened = open_readings(
-            self._provider_ids(),
+            provider_ids,
             resource_id=self._settings.resource_id,
             cloud=self._settings.cloud,
-            environment={**os.environ, **given},
+            environment=given if lab_environment else os.environ,
             endpoint=given.get(_LAB_ENDPOINT, ""),
             verify=given.get("REQUESTS_CA_BUNDLE", ""),
         )
@@ -177,15 +160,17 @@ def _variables(file: Path) -> dict[str, str]:
 def _environment(given: Mapping[str, str]) -> Iterator[None]:
     """Have these variables while a credential is made: azure-identity reads them from nowhere else.
 
-    Those of the lab are not left in the environment, where tests and tools would find them.
+    The lab's are not left in the environment, where tests and tools would find them; and the user's
+    own are not there meanwhile: a lab never gets a token that is good elsewhere.
     """
-    before = {name: os.environ.get(name) for name in given}
+    own = [name for name in os.environ if name.startswith(_READ_BY_IDENTITY)] if given else []
+    before = {name: os.environ.pop(name, None) for name in {*own, *given}}
     os.environ.update(given)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value

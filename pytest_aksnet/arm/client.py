@@ -1,8 +1,8 @@
-"""The door to Azure: credentials, clients, and the one layer of retries and time-outs.
+"""The door to Azure: the credential, the clients, and what every request goes through.
 
 DefaultAzureCredential decides who asks. Every client has the same short pipeline, which is not the
-SDK's own: that would register a provider where one is missing, which is a write, and would obey
-any Retry-After.
+SDK's own: that would register a provider where one is missing, which is a write, would obey any
+Retry-After, and would send the token wherever a link in an answer points.
 """
 
 import contextlib
@@ -16,17 +16,17 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import (
     ContentDecodePolicy,
     RequestIdPolicy,
-    RetryPolicy,
     UserAgentPolicy,
 )
 from azure.core.rest import HttpRequest
 from azure.identity import DefaultAzureCredential
 from azure.mgmt.core import ARMPipelineClient
-from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.core.tools import get_arm_endpoints
 
 from pytest_aksnet.arm.exchanges import ReadOnly, Recording
+from pytest_aksnet.arm.limits import BoundedRetry, Limits, LongRunning, OneTry
 from pytest_aksnet.arm.refusals import Refused, short
+from pytest_aksnet.arm.tokens import Authorised, OnlyToArm, Tokens
 from pytest_aksnet.model.arm import Refusal, Sort
 
 if TYPE_CHECKING:
@@ -36,43 +36,30 @@ if TYPE_CHECKING:
     from azure.mgmt.network import NetworkManagementClient
     from azure.mgmt.privatedns import PrivateDnsManagementClient
 
-# Seconds and tries of one request; those of azure-core are 300 s, 10 tries and no end.
-LIMITS: Mapping[str, int] = {"retry_total": 3, "connection_timeout": 10, "read_timeout": 30}
-_ALL_TRIES_S = 90
-_LONGEST_RETRY_AFTER_S = 20
-_POLL_S = 1
 _CLOUDS = {
     "public": (AzureClouds.AZURE_PUBLIC_CLOUD, "login.microsoftonline.com"),
     "usgov": (AzureClouds.AZURE_US_GOVERNMENT, "login.microsoftonline.us"),
     "china": (AzureClouds.AZURE_CHINA_CLOUD, "login.chinacloudapi.cn"),
 }
+_AZ_S = 20  # the command az starts slowly where it was not used for a while
 Client = TypeVar("Client")
-
-
-class _BoundedRetry(RetryPolicy):  # type: ignore[misc]  # azure has no types here
-    """Gives up where the server asks for more patience than a run has."""
-
-    def is_retry(self, settings: Any, response: Any) -> bool:
-        """Whether to try again."""
-        if (self.get_retry_after(response) or 0) > _LONGEST_RETRY_AFTER_S:
-            return False
-        return bool(super().is_retry(settings, response))
 
 
 class Door:
     """Clients for one subscription, each made when it is first used. Safe between threads.
 
-    `verify` is a CA bundle where ARM's certificate is from no public authority.
+    `base` is the URL of ARM. `verify` is a CA bundle where ARM's certificate is from no public
+    authority.
     """
 
     def __init__(
-        self, credential: Any, subscription: str, base: str, scopes: list[str], verify: str = ""
+        self, tokens: Tokens, subscription: str, base: str, limits: Limits, verify: str = ""
     ) -> None:
         self.subscription = subscription
-        self._credential = credential
+        self._tokens = tokens
         self._base = base
-        self._scopes = scopes
-        self._limits = {**LIMITS, **({"connection_verify": verify} if verify else {})}
+        self._limits = limits
+        self._transport = {"connection_verify": verify} if verify else {}
         self._making = threading.RLock()
         self._made: dict[str, Any] = {}
 
@@ -116,7 +103,7 @@ class Door:
         client: Any = self._kept(
             "resources",
             lambda: ARMPipelineClient(
-                base_url=self._base, policies=self._policies(), **self._limits
+                base_url=self._base, policies=self._policies(), **self._transport
             ),
         )
         request = HttpRequest("GET", client.format_url(path), params={"api-version": version})
@@ -126,19 +113,20 @@ class Door:
 
     def close(self) -> None:
         """Close the connections."""
-        for made in self._made.values():
-            made.close()
+        with self._making:
+            for made in self._made.values():
+                made.close()
 
     def _client(self, kind: "Callable[..., Client]") -> Client:
         def make() -> Client:
             return kind(
-                self._credential,
+                self._tokens,
                 self.subscription,
                 base_url=self._base,
-                credential_scopes=self._scopes,
+                credential_scopes=self._tokens.scopes,
                 policies=self._policies(),
-                polling_interval=_POLL_S,
-                **self._limits,
+                polling_interval=self._limits.poll_s,
+                **self._transport,
             )
 
         return self._kept(kind.__name__, make)
@@ -151,47 +139,64 @@ class Door:
             return made
 
     def _policies(self) -> list[Any]:
+        retry = BoundedRetry(self._limits)
         return [
             RequestIdPolicy(),
             UserAgentPolicy(base_user_agent="pytest-aksnet"),
             ContentDecodePolicy(),
             ReadOnly(),
-            _BoundedRetry(retry_total=LIMITS["retry_total"], timeout=_ALL_TRIES_S),
-            ARMChallengeAuthenticationPolicy(self._credential, *self._scopes),
+            OnlyToArm(self._base),
+            LongRunning(self._limits, retry),
+            retry,
+            OneTry(self._limits),
+            Authorised(self._tokens),
             Recording(),
         ]
 
 
 @contextlib.contextmanager
 def open_credential(
-    *, cloud: str, environment: Mapping[str, str], endpoint: str = "", verify: str = ""
+    *,
+    cloud: str,
+    environment: Mapping[str, str],
+    endpoint: str = "",
+    verify: str = "",
+    limits: Limits | None = None,
 ) -> Iterator[Callable[[str], Door]]:
     """Gives doors by subscription, with one credential, which is closed at the end.
 
     Nothing is asked yet. `endpoint` is that of ARM where it is no cloud's own. Raises Refused where
     no credential can be made.
     """
+    chosen = limits or Limits()
     setting, login = _CLOUDS[cloud]
     authority = environment.get("AZURE_AUTHORITY_HOST") or f"https://{login}"
     host = urllib.parse.urlsplit(authority).hostname or authority
     known = any(host == one for _, one in _CLOUDS.values())
     arm = get_arm_endpoints(setting)
-    options = {**LIMITS, **({"connection_verify": verify} if verify else {})}
+    base = endpoint or arm["resource_manager"]
     with contextlib.ExitStack() as closing:
         # An authority that is none of Microsoft's own is not known to its public directory.
         try:
             credential = closing.enter_context(
                 DefaultAzureCredential(
-                    authority=authority, disable_instance_discovery=not known, **options
+                    authority=authority,
+                    disable_instance_discovery=not known,
+                    process_timeout=_AZ_S,
+                    retry_total=chosen.retries,
+                    connection_timeout=chosen.connect_s,
+                    read_timeout=chosen.read_s,
+                    timeout=chosen.token_s,
+                    **({"connection_verify": verify} if verify else {}),
                 )
             )
         except (AzureError, ValueError) as error:
             why = f"no credential can be made ({short(error)})"
             raise Refused(Refusal(sort=Sort.CREDENTIALS, why=why)) from error
+        tokens = Tokens(credential, arm["credential_scopes"], chosen.token_s)
 
         def door(subscription: str) -> Door:
-            base = endpoint or arm["resource_manager"]
-            made = Door(credential, subscription, base, arm["credential_scopes"], verify)
+            made = Door(tokens, subscription, base, chosen, verify)
             closing.callback(made.close)
             return made
 

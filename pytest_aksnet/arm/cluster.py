@@ -2,18 +2,31 @@
 
 from typing import Any
 
+from pytest_aksnet.arm.place import check_nodes
 from pytest_aksnet.arm.reader import Look, TopicReader
+from pytest_aksnet.arm.refusals import Refused
 from pytest_aksnet.arm.values import id_of, ids_of, text, texts
+from pytest_aksnet.model.arm import Refusal, Sort
 from pytest_aksnet.model.azure import CLUSTER, POOLS, AzurePool, ManagedCluster, NetworkPlan
+
+
+def node_group_of(look: Look) -> str:
+    """The name of the nodes' resource group. Raises Refused where ARM does not say it."""
+    group = look.read(CLUSTER).node_group
+    if not group:
+        why = "ARM does not say which resource group the nodes are in (nodeResourceGroup)"
+        raise Refused(Refusal(sort=Sort.UNREADABLE, why=why))
+    return group
 
 
 def _read_cluster(look: Look) -> ManagedCluster:
     place = look.place
     found = look.door.containers.managed_clusters.get(place.group, place.name)
+    check_nodes(place, text(found.node_resource_group))
     access = found.api_server_access_profile
     upgrades = found.auto_upgrade_profile
     return ManagedCluster(
-        id=id_of(found),
+        id=id_of(found) or place.id.lower(),
         region=text(found.location).replace(" ", "").lower(),
         node_group=text(found.node_resource_group),
         version=text(found.current_kubernetes_version or found.kubernetes_version),
@@ -22,9 +35,9 @@ def _read_cluster(look: Look) -> ManagedCluster:
         power_state=text(found.power_state.code if found.power_state else None),
         fqdn=text(found.fqdn),
         private_fqdn=text(found.private_fqdn),
-        is_private=bool(access and access.enable_private_cluster),
+        is_private=access.enable_private_cluster if access else None,
         has_public_fqdn=access.enable_private_cluster_public_fqdn if access else None,
-        authorized_ranges=texts(access.authorized_ip_ranges if access else None),
+        authorized_ranges=texts(access.authorized_ip_ranges) if access else None,
         private_zone=text(access.private_dns_zone if access else None),
         upgrade_channel=text(upgrades.upgrade_channel if upgrades else None),
         node_os_channel=text(upgrades.node_os_upgrade_channel if upgrades else None),
@@ -32,6 +45,7 @@ def _read_cluster(look: Look) -> ManagedCluster:
             sorted(name for name, one in (found.addon_profiles or {}).items() if one.enabled)
         ),
         network=_plan(found.network_profile) if found.network_profile else None,
+        in_vnet=access.enable_vnet_integration if access else None,
     )
 
 
@@ -71,7 +85,7 @@ def _pool(found: Any) -> AzurePool:
     return AzurePool(
         id=id_of(found),
         name=text(found.name),
-        count=int(found.count or 0),
+        count=found.count,
         max_pods=int(found.max_pods or 0),
         node_subnet=id_of(found.vnet_subnet_id),
         pod_subnet=id_of(found.pod_subnet_id),

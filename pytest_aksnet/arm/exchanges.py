@@ -1,6 +1,7 @@
 """Keeps what went to ARM and came back, by the topic that is being read; and lets nothing write.
 
-Two policies of azure-core, put into the pipeline of every client.
+Two policies of azure-core, put into the pipeline of every client. Headers are not kept, and bodies
+and URLs lose their secrets here, before anything else sees them.
 """
 
 import contextlib
@@ -14,28 +15,38 @@ from typing import Any
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import HTTPPolicy, SansIOHTTPPolicy
 
+from pytest_aksnet.arm.secrets import cut_body, cut_url, cut_words
 from pytest_aksnet.model.arm import Exchange
 
-# Seconds and bytes: lists of SKUs are megabytes, and evidence is for people.
+# Characters: lists of SKUs are megabytes, and evidence is for people.
 _LONGEST_BODY = 100_000
+_LONGEST_PROBLEM = 500
 _NOW: ContextVar["list[Exchange] | None"] = ContextVar("aksnet_exchanges", default=None)
 # POST operations that only read ("Azure REST API reference", each on its page).
-_READING_POSTS = re.compile(
-    r"(/effectiveRouteTable|/effectiveNetworkSecurityGroups"
-    r"|/loadBalancingRules/[^/]+/health|/metrics:getBatch)$",
-    re.IGNORECASE,
-)
+_READING_POSTS = re.compile(r"/loadBalancingRules/[^/]+/health$", re.IGNORECASE)
 
 
 @contextlib.contextmanager
 def exchanges() -> Iterator[list[Exchange]]:
     """What is sent in this context, and in threads that run in copies of it, lands in the list."""
     kept: list[Exchange] = []
+    with kept_in(kept):
+        yield kept
+
+
+@contextlib.contextmanager
+def kept_in(kept: list[Exchange] | None) -> Iterator[None]:
+    """What is sent in this context lands in that list."""
     token = _NOW.set(kept)
     try:
-        yield kept
+        yield
     finally:
         _NOW.reset(token)
+
+
+def kept_here() -> list[Exchange] | None:
+    """Where it lands now; None where nobody wants it."""
+    return _NOW.get()
 
 
 class WriteRefused(AzureError):  # type: ignore[misc]  # azure has no types here
@@ -64,7 +75,7 @@ class Recording(HTTPPolicy):  # type: ignore[misc]  # azure has no types here
     def send(self, request: Any) -> Any:
         """Send it, and keep what came of it."""
         kept, started, begun = _NOW.get(), time.time(), time.monotonic()
-        method, url = request.http_request.method, _without_host(request.http_request.url)
+        method, url = request.http_request.method, cut_url(request.http_request.url)
 
         def keep(**what: Any) -> None:
             if kept is not None:
@@ -75,18 +86,19 @@ class Recording(HTTPPolicy):  # type: ignore[misc]  # azure has no types here
 
         try:
             response = self.next.send(request)
+            body = _body(response.http_response)
         except AzureError as error:
-            keep(status=0, problem=f"{type(error).__name__}: {error}"[:500])
+            problem = cut_words(f"{type(error).__name__}: {error}")
+            keep(status=0, problem=problem[:_LONGEST_PROBLEM])
             raise
-        try:
-            body = response.http_response.body()
-        except AttributeError:  # a response of azure.core.rest
-            body = response.http_response.read()
-        text = body[:_LONGEST_BODY].decode("utf-8", "replace")
+        text = cut_body(body.decode("utf-8", "replace"))[:_LONGEST_BODY]
         keep(status=response.http_response.status_code, body=text, size=len(body))
         return response
 
 
-def _without_host(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
-    return urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
+def _body(response: Any) -> bytes:
+    try:
+        body = response.body()
+    except AttributeError:  # a response of azure.core.rest
+        body = response.read()
+    return bytes(body)

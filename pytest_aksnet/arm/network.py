@@ -5,6 +5,8 @@ Microsoft.ContainerService (2026-08-01) and Microsoft.Network, AKS docs (egress-
 concepts-network).
 """
 
+import dataclasses
+
 from pytest_aksnet.model.arm import ArmReader, Refusal, Topic, Value
 from pytest_aksnet.model.azure import (
     CLUSTER,
@@ -22,6 +24,9 @@ from pytest_aksnet.model.azure_vnet import (
     VirtualNetwork,
 )
 
+# Its name in a virtual network that AKS made.
+_MANAGED_SUBNET = "aks-subnet"
+
 
 def network_of(readings: ArmReader) -> AzureNetwork | Refusal:
     """What ARM says of the cluster; the refusal where the cluster itself cannot be read."""
@@ -30,6 +35,24 @@ def network_of(readings: ArmReader) -> AzureNetwork | Refusal:
         return found.refusal
     assert found.value is not None
     return _Network(readings, found.value).network()
+
+
+def _placed(
+    pools: tuple[AzurePool, ...], vnets: tuple[VirtualNetwork, ...]
+) -> tuple[AzurePool, ...]:
+    """Pools with the subnet that they are in, although they name none.
+
+    Those of a virtual network that AKS made name none (AKS docs: concepts-network); it has one for
+    nodes, and may have delegated ones beside it. Where one pool names its subnet, so do all, unless
+    the answer lacks it.
+    """
+    if any(pool.node_subnet for pool in pools):
+        return pools
+    free = [one for vnet in vnets for one in vnet.subnets if not one.delegations]
+    mine = [one for one in free if one.name == _MANAGED_SUBNET] or free
+    if len(mine) != 1:
+        return pools
+    return tuple(dataclasses.replace(pool, node_subnet=mine[0].id) for pool in pools)
 
 
 class _Network:
@@ -47,8 +70,9 @@ class _Network:
         pools = self._read(POOLS, "agent pools") or ()
         self._of_cluster(plan)
         vnets = self._read(VNETS, "virtual networks") or ()
+        pools = _placed(pools, vnets)
         subnets = self._subnets(pools, vnets)
-        self._of_pools(pools)
+        self._of_pools(plan, pools)
         ranges = ",".join(cidr for vnet in vnets for cidr in vnet.ranges)
         self._say("vnet-cidrs", ranges, "virtual networks, addressSpace")
         self._ranges(pools, subnets)
@@ -77,8 +101,9 @@ class _Network:
         cluster = self._cluster
         self._say("support-plan", cluster.support_plan, "supportPlan")
         self._say("region", cluster.region, "location")
-        where = "apiServerAccessProfile.enablePrivateCluster"
-        self._say("api-server", "private" if cluster.is_private else "public", where)
+        if cluster.is_private is not None:
+            where = "apiServerAccessProfile.enablePrivateCluster"
+            self._say("api-server", "private" if cluster.is_private else "public", where)
         if plan is None:
             self._unknown["networkProfile"] = "the managed cluster has none"
             return
@@ -97,13 +122,13 @@ class _Network:
         elif plan.plugin_mode == "overlay":
             self._say("mode", "overlay", "networkProfile.networkPluginMode overlay")
 
-    def _of_pools(self, pools: tuple[AzurePool, ...]) -> None:
+    def _of_pools(self, plan: NetworkPlan | None, pools: tuple[AzurePool, ...]) -> None:
         if not pools:
             return
         known = sorted((pool.name, pool.max_pods) for pool in pools if pool.max_pods)
         sizes = ",".join(f"{name}={number}" for name, number in known)
         self._say("max-pods", sizes, "agentPools maxPods")
-        if "mode" not in self._facts:
+        if plan is not None and plan.plugin == "azure" and plan.plugin_mode != "overlay":
             in_pod_subnet = any(pool.pod_subnet for pool in pools)
             mode = "pod-subnet" if in_pod_subnet else "node-subnet"
             self._say("mode", mode, "agentPools podSubnetID")

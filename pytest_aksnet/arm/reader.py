@@ -1,34 +1,26 @@
 """The run's one cache of readings: each topic is read when somebody asks for it first.
 
-Owns the cluster's place in ARM, the topics' readers, and who waits for whom.
+Owns the topics' readers, and who waits for whom. What failed is kept as well: how often ARM is
+asked depends on the topics, not on the checks. Threads wait for each other only from a topic to one
+that it rests on, and no topic rests on itself.
 """
 
-import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from pytest_aksnet.arm.client import Door
 from pytest_aksnet.arm.exchanges import exchanges
+from pytest_aksnet.arm.plain import check_plain
 from pytest_aksnet.arm.refusals import Refused, refusal_of
-from pytest_aksnet.model.arm import Reading, Topic
+from pytest_aksnet.arm.together import together
+from pytest_aksnet.model.arm import PLACE, Place, Reading, Sort, Topic
+from pytest_aksnet.model.azure import CLUSTER
 
-_THREADS = 8
 Value = TypeVar("Value")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the managed cluster is: its id as ARM has it, and the parts of the id."""
-
-    id: str
-    subscription: str
-    group: str
-    name: str
 
 
 class Look(Protocol):
@@ -36,7 +28,7 @@ class Look(Protocol):
 
     @property
     def place(self) -> Place:
-        """The managed cluster. Raises Refused or AzureError where it cannot be found."""
+        """The managed cluster. Raises Refused where it cannot be found, or is that of others."""
         ...
 
     @property
@@ -69,55 +61,50 @@ class TopicReader:
 
 
 class Readings:
-    """See `model.arm.ArmReader`. `find` finds the cluster, `door_of` opens a subscription."""
+    """See `model.arm.ArmReader`. `door_of` opens a subscription."""
 
-    def __init__(
-        self,
-        readers: Sequence[TopicReader],
-        find: Callable[[], Place],
-        door_of: Callable[[str], Door],
-    ) -> None:
+    def __init__(self, readers: Sequence[TopicReader], door_of: Callable[[str], Door]) -> None:
         self._readers = {one.topic.name: one for one in readers}
-        self._find = find
         self._open = door_of
-        self._locks = {name: threading.RLock() for name in self._readers}
-        self._finding = threading.RLock()
+        self._locks = {name: threading.Lock() for name in self._readers}
+        self._opening = threading.Lock()
         self._known: dict[str, Reading[Any]] = {}
-        self._place: Place | None = None
         self._doors: dict[str, Door] = {}
 
     def reading(self, topic: str, *, since: float = 0.0) -> Reading[Any]:
         """See model.arm.ArmReader."""
+        return self.read(topic, since, ())
+
+    def read(self, topic: str, since: float, above: tuple[str, ...]) -> Reading[Any]:
+        """The same, for a reader of the topics `above`, which rest on it one after another."""
+        if topic in above:
+            raise RecursionError(f"topic {topic} rests on itself: {' > '.join(above)}")
         reader = self._readers[topic]
         with self._locks[topic]:
             known = self._known.get(topic)
             if known is None or known.taken < since:
-                known = self._known[topic] = self._read(reader, since)
+                known = self._known[topic] = self._read(reader, since, (*above, topic))
             return known
-
-    def place(self) -> Place:
-        """The managed cluster, found once. Raises Refused or AzureError."""
-        with self._finding:
-            if self._place is None:
-                self._place = self._find()
-            return self._place
 
     def door_of(self, subscription: str) -> Door:
         """The clients for a subscription."""
-        with self._finding:
-            if subscription not in self._doors:
-                self._doors[subscription] = self._open(subscription)
-            return self._doors[subscription]
+        with self._opening:
+            folded = subscription.casefold()
+            if folded not in self._doors:
+                self._doors[folded] = self._open(subscription)
+            return self._doors[folded]
 
-    def _read(self, reader: TopicReader, since: float) -> Reading[Any]:
-        look = _Look(self, since)
+    def _read(self, reader: TopicReader, since: float, above: tuple[str, ...]) -> Reading[Any]:
+        look = _Look(self, since, above)
         taken = time.time()
         value, refusal = None, None
         with exchanges() as sent:
             try:
                 value = reader.read(look)
+                check_plain(value)
             except Exception as error:
                 # Whatever a half-broken answer does to the code that reads it is no verdict.
+                value = None
                 refusal = refusal_of(error, reader.topic.actions)
         return Reading(
             topic=reader.topic.name,
@@ -132,14 +119,21 @@ class Readings:
 class _Look:
     """See Look: one reading of one topic."""
 
-    def __init__(self, readings: Readings, since: float) -> None:
+    def __init__(self, readings: Readings, since: float, above: tuple[str, ...]) -> None:
         self._readings = readings
         self._since = since
+        self._above = above
         self.rests_on: dict[str, None] = {}
 
     @property
     def place(self) -> Place:
-        return self._readings.place()
+        place = self._given(PLACE, 0.0)
+        if CLUSTER.name not in self._above:
+            said = self._readings.read(CLUSTER.name, self._since, self._above).refusal
+            # Of a cluster that is not ours nothing is worth knowing.
+            if said is not None and said.sort is Sort.UNNAMED:
+                raise Refused(said)
+        return place
 
     @property
     def door(self) -> Door:
@@ -149,18 +143,15 @@ class _Look:
         return self._readings.door_of(subscription)
 
     def read(self, topic: Topic[Value]) -> Value:
+        return self._given(topic, self._since)
+
+    def _given(self, topic: Topic[Value], since: float) -> Value:
         self.rests_on[topic.name] = None
-        reading: Reading[Value] = self._readings.reading(topic.name, since=self._since)
+        reading: Reading[Value] = self._readings.read(topic.name, since, self._above)
         if reading.refusal is not None:
             raise Refused(reading.refusal)
         value: Any = reading.value
         return value  # type: ignore[no-any-return]
 
     def together(self, asks: Iterable[Callable[[], Result]]) -> list[Result]:
-        wanted = list(asks)
-        if not wanted:
-            return []
-        with ThreadPoolExecutor(max_workers=min(_THREADS, len(wanted))) as threads:
-            # Each in a copy of this context: what it sends belongs to this reading.
-            running = [threads.submit(contextvars.copy_context().run, ask) for ask in wanted]
-            return [one.result() for one in running]
+        return together(asks)

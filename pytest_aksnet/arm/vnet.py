@@ -1,4 +1,4 @@
-"""Reads the virtual networks of the agent pools, how full they are, and public addresses.
+"""Reads the virtual networks of the agent pools and their peers, how full they are, and addresses.
 
 Source: the REST API of Microsoft.Network (2026-03-01).
 """
@@ -10,6 +10,7 @@ from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, text, texts
 from pytest_aksnet.model.azure import CLUSTER, POOLS
 from pytest_aksnet.model.azure_vnet import (
+    PEERED_NETWORKS,
     PUBLIC_ADDRESSES,
     SUBNET_USAGE,
     VNETS,
@@ -20,6 +21,18 @@ from pytest_aksnet.model.azure_vnet import (
     VirtualNetwork,
 )
 from pytest_aksnet.model.resource_id import resource_id
+
+# Peers that are read one by one: a hub may have hundreds.
+_MOST_PEERS = 20
+
+
+def subnets_of_pools(look: Look) -> tuple[Subnet, ...]:
+    """The subnets that pools name; of a virtual network that AKS made, all."""
+    pools, vnets = look.read(POOLS), look.read(VNETS)
+    named = {one for pool in pools for one in (pool.node_subnet, pool.pod_subnet) if one}
+    return tuple(
+        subnet for vnet in vnets for subnet in vnet.subnets if not named or subnet.id in named
+    )
 
 
 def _read_vnets(look: Look) -> tuple[VirtualNetwork, ...]:
@@ -47,6 +60,8 @@ def _vnet(found: Any) -> VirtualNetwork:
         dns_servers=texts(options.dns_servers if options else None),
         subnets=tuple(map(_subnet, found.subnets or ())),
         peerings=tuple(map(_peering, found.virtual_network_peerings or ())),
+        provisioning_state=text(found.provisioning_state),
+        is_whole=None not in (found.subnets, found.virtual_network_peerings),
     )
 
 
@@ -61,6 +76,7 @@ def _subnet(found: Any) -> Subnet:
         provisioning_state=text(found.provisioning_state),
         default_outbound=found.default_outbound_access,
         delegations=tuple(text(one.service_name) for one in found.delegations or ()),
+        endpoint_policies=text(found.private_endpoint_network_policies),
     )
 
 
@@ -77,6 +93,12 @@ def _peering(found: Any) -> Peering:
     )
 
 
+def _read_peers(look: Look) -> tuple[VirtualNetwork, ...]:
+    peers = {one.remote_vnet for vnet in look.read(VNETS) for one in vnet.peerings}
+    wanted = sorted(one for one in peers if one)[:_MOST_PEERS]
+    return tuple(map(_vnet, look.together(partial(_get_vnet, look, one) for one in wanted)))
+
+
 def _read_usage(look: Look) -> tuple[SubnetUsage, ...]:
     vnets = look.read(VNETS)
     lists = look.together(partial(_get_usage, look, vnet.id) for vnet in vnets)
@@ -85,7 +107,7 @@ def _read_usage(look: Look) -> tuple[SubnetUsage, ...]:
         SubnetUsage(subnet=id_of(one), limit=int(one.limit), used=int(one.current_value))
         for usages in lists
         for one in usages
-        if one.limit is not None and one.limit >= 0
+        if one.limit is not None and one.limit >= 0 and one.current_value is not None
     )
 
 
@@ -126,6 +148,7 @@ def _address(found: Any) -> PublicAddress:
 
 READERS = (
     TopicReader(VNETS, _read_vnets),
+    TopicReader(PEERED_NETWORKS, _read_peers),
     TopicReader(SUBNET_USAGE, _read_usage),
     TopicReader(PUBLIC_ADDRESSES, _read_addresses),
 )

@@ -14,7 +14,6 @@ from pytest_aksnet.expectations.azure_blame import Finding
 from pytest_aksnet.model.arm import Exchange, Reading, Sort, Topic, Value
 from pytest_aksnet.model.command_line import shell_line
 from pytest_aksnet.model.errors import ArmForbidden, ArmUnanswered, NotApplicable
-from pytest_aksnet.model.execution import Completed, NotCompleted, Reason
 from pytest_aksnet.model.observation import FactSheet
 from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.resource_id import shown_by
@@ -86,30 +85,12 @@ class AzureVerbs(Reader):
 
 def _attempt(topic: str, exchange: Exchange) -> Attempt:
     argv = ("az", "rest", f"--method={exchange.method.lower()}", f"--url={exchange.url}")
-    answered = exchange.status != 0
-    cut = exchange.size - len(exchange.body.encode())
-    note = f"HTTP {exchange.status}" + (f", {cut} bytes more" if cut > 0 else "")
     return Attempt(
         role="azure",
         source=f"Azure Resource Manager: {topic}",
         command_line=shell_line(argv),
         started=exchange.started,
-        execution=Completed(
-            argv=argv,
-            exit_code=0 if exchange.status < 400 else 1,
-            stdout=exchange.body,
-            stderr=note,
-            duration_s=exchange.duration_s,
-        )
-        if answered
-        else NotCompleted(
-            argv=argv,
-            reason=Reason.UNANSWERED,
-            detail=exchange.problem,
-            stdout="",
-            stderr="",
-            duration_s=exchange.duration_s,
-        ),
+        execution=exchange,
         observation=None,
         verdict=None,
     )

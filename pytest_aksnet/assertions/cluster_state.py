@@ -18,7 +18,10 @@ _MIRROR = "kubernetes.io/config.mirror"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeState:
-    """One node. `info` is its status.nodeInfo, `pod_room` its allocatable pods, None if unsaid."""
+    """One node. `info` is its status.nodeInfo, `pod_room` its allocatable pods, None if unsaid.
+
+    `addresses` are its internal ones, `external` those that the cloud says are public.
+    """
 
     name: str
     pool: str
@@ -28,6 +31,8 @@ class NodeState:
     labels: Mapping[str, str] = field(default_factory=dict)
     info: Mapping[str, str] = field(default_factory=dict)
     provider_id: str = ""
+    external: tuple[str, ...] = ()
+    is_ready: bool = False
 
     @property
     def is_linux(self) -> bool:
@@ -96,23 +101,30 @@ def _node(found: Json) -> NodeState:
     return NodeState(
         name=metadata["name"],
         pool=next((labels[key] for key in _POOL_LABELS if labels.get(key)), ""),
-        addresses=tuple(
-            one["address"]
-            for one in status.get("addresses") or ()
-            if one.get("type") == "InternalIP"
-        ),
+        addresses=_addresses(status, "InternalIP"),
         pod_cidrs=tuple(spec.get("podCIDRs") or filter(None, [spec.get("podCIDR")])),
         pod_room=int(room) if room.isdecimal() else None,
         labels=labels,
         info=status.get("nodeInfo") or {},
         provider_id=str(spec.get("providerID") or ""),
+        external=_addresses(status, "ExternalIP"),
+        is_ready=_is_ready(status),
     )
+
+
+def _addresses(status: Json, kind: str) -> tuple[str, ...]:
+    found = status.get("addresses") or ()
+    return tuple(one["address"] for one in found if one.get("type") == kind)
+
+
+def _is_ready(status: Json) -> bool:
+    found = status.get("conditions") or ()
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in found)
 
 
 def _pod(found: Json) -> PodState:
     metadata, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
     owners = [one for one in metadata.get("ownerReferences") or () if one.get("controller")]
-    conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
     return PodState(
         namespace=metadata["namespace"],
         name=metadata["name"],
@@ -121,7 +133,7 @@ def _pod(found: Json) -> PodState:
         host_network=bool(spec.get("hostNetwork")),
         phase=str(status.get("phase") or ""),
         owner=str(owners[0]["kind"]) if owners else "",
-        is_ready=conditions.get("Ready") == "True",
+        is_ready=_is_ready(status),
         is_mirror=_MIRROR in (metadata.get("annotations") or {}),
         labels=metadata.get("labels") or {},
     )

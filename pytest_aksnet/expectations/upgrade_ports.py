@@ -7,7 +7,7 @@ each address), AKS docs load-balancer-standard (fixed ports: count the surge).
 from pytest_aksnet.model.errors import FactUnknown
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
-_SOURCE = "Azure docs: load-balancer-outbound-connections; AKS docs: load-balancer-standard"
+SNAT = "Azure docs: load-balancer-outbound-connections; AKS docs: load-balancer-standard"
 _PORTS_OF_AN_ADDRESS = 64_000
 # Machines up to, and the ports of each where nobody fixed them.
 _BY_SIZE = ((50, 1024), (100, 512), (200, 256), (400, 128), (800, 64), (1000, 32))
@@ -16,6 +16,11 @@ _BY_SIZE = ((50, 1024), (100, 512), (200, 256), (400, 128), (800, 64), (1000, 32
 def ports_by_size(nodes: int) -> int:
     """What each of so many machines gets by itself; 0 beyond a thousand."""
     return next((ports for most, ports in _BY_SIZE if nodes <= most), 0)
+
+
+def nodes_with_ports(ports: int, addresses: int) -> int:
+    """For how many machines so many addresses have the fixed `ports` of each."""
+    return _PORTS_OF_AN_ADDRESS * addresses // ports
 
 
 def judge_snat_ports(
@@ -35,7 +40,7 @@ def judge_snat_ports(
                 "the number of outbound addresses is not known; Azure tells it to an identity that "
                 "may read the managed cluster"
             )
-        fit = _PORTS_OF_AN_ADDRESS * addresses // ports
+        fit = nodes_with_ports(ports, addresses)
         if fit < most:
             return _verdict(
                 Outcome.FAIL,
@@ -60,4 +65,4 @@ def judge_snat_ports(
 
 
 def _verdict(outcome: Outcome, sentence: str) -> Verdict:
-    return Verdict(outcome=outcome, sentence=sentence, source=_SOURCE)
+    return Verdict(outcome=outcome, sentence=sentence, source=SNAT)

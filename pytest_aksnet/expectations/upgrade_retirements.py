@@ -59,6 +59,11 @@ SERVICE_MESH_ADDON = Retirement(
     ends=datetime.date(2027, 9, 30),
     remedy="go to the Istio add-on",
 )
+WINDOWS_ANNUAL = Retirement(
+    what="the Windows Server Annual Channel",
+    ends=datetime.date(2026, 5, 15),
+    remedy="a pool of Windows Server 2025 or 2022",
+)
 _NEW_POOL = "az aks nodepool update --os-sku, or a pool of another SKU"
 # status.nodeInfo.osImage, as the kubelet reads it of /etc/os-release or of the registry.
 _OS_IMAGES: tuple[tuple[str, Retirement], ...] = tuple(

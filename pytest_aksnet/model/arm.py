@@ -79,6 +79,24 @@ class Reading(Generic[Value]):
     rests_on: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the managed cluster is: its id as ARM has it, and the parts of the id.
+
+    `node_groups` are ids of the resource groups that the nodes are in, in lower case, as they say.
+    """
+
+    id: str
+    subscription: str
+    group: str
+    name: str
+    node_groups: tuple[str, ...] = ()
+
+
+# The cluster is named by an option, or found from its nodes: that needs the action.
+PLACE: Topic[Place] = Topic("place", ("Microsoft.Resources/subscriptions/resourceGroups/read",))
+
+
 class ArmReader(Protocol):
     """Where checks get readings from: the one cache of the run. Safe to share between threads."""
 

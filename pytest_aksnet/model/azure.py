@@ -35,9 +35,12 @@ class NetworkPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedCluster:
-    """One managed cluster. `authorized_ranges` are those that may reach its API server, empty: all.
+    """One managed cluster. `authorized_ranges` may reach its API server: of an empty list, all.
 
+    They are None where ARM told nothing of the access to it.
     `node_group` is the name of the nodes' resource group. `network` is None where ARM told none.
+    `in_vnet` is whether nodes reach the API server by an address in a subnet of its own (API server
+    VNet integration).
     """
 
     id: str
@@ -49,19 +52,20 @@ class ManagedCluster:
     power_state: str
     fqdn: str
     private_fqdn: str
-    is_private: bool
+    is_private: bool | None
     has_public_fqdn: bool | None
-    authorized_ranges: tuple[str, ...]
+    authorized_ranges: tuple[str, ...] | None
     private_zone: str
     upgrade_channel: str
     node_os_channel: str
     addons: tuple[str, ...]
     network: NetworkPlan | None
+    in_vnet: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzurePool:
-    """One agent pool. `node_subnet` and `pod_subnet` are ids in lower case, empty for none.
+    """One agent pool. `node_subnet` and `pod_subnet` are ids, empty for none, `max_pods` 0 for it.
 
     `max_surge` is a number of nodes or a percentage as ARM has it, empty where it is unset, and so
     is `max_unavailable`. `kind` is VirtualMachineScaleSets, VirtualMachines or AvailabilitySet.
@@ -70,7 +74,7 @@ class AzurePool:
     """
 
     name: str
-    count: int
+    count: int | None
     max_pods: int
     node_subnet: str = ""
     pod_subnet: str = ""

@@ -26,7 +26,11 @@ class Peering:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subnet:
-    """One subnet, with the ids of what is attached to it."""
+    """One subnet, with the ids of what is attached to it.
+
+    `endpoint_policies` says what holds for private endpoints in it: Disabled, Enabled (both),
+    NetworkSecurityGroupEnabled or RouteTableEnabled.
+    """
 
     id: str
     cidrs: tuple[str, ...]
@@ -36,17 +40,28 @@ class Subnet:
     provisioning_state: str
     default_outbound: bool | None
     delegations: tuple[str, ...]
+    endpoint_policies: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.id.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualNetwork:
-    """One virtual network. `dns_servers` are its custom ones, empty for Azure's own."""
+    """One virtual network. `dns_servers` are its custom ones, empty for Azure's own.
+
+    `is_whole` is whether ARM gave the lists of subnets and of peerings, empty ones included.
+    """
 
     id: str
     ranges: tuple[str, ...]
     dns_servers: tuple[str, ...]
     subnets: tuple[Subnet, ...]
     peerings: tuple[Peering, ...]
+    provisioning_state: str = ""
+    is_whole: bool = True
 
     @property
     def name(self) -> str:
@@ -80,6 +95,9 @@ class PublicAddress:
 
 VNETS: Topic[tuple[VirtualNetwork, ...]] = Topic(
     "virtual-networks", ("Microsoft.Network/virtualNetworks/read",)
+)
+PEERED_NETWORKS: Topic[tuple[VirtualNetwork, ...]] = Topic(
+    "peered-networks", ("Microsoft.Network/virtualNetworks/read",)
 )
 SUBNET_USAGE: Topic[tuple[SubnetUsage, ...]] = Topic(
     "subnet-usage", ("Microsoft.Network/virtualNetworks/usages/read",)

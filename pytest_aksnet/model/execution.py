@@ -19,7 +19,6 @@ class Reason(enum.Enum):
     DEADLINE = "the deadline passed"
     STATUS_LOST = "the exit status was lost"
     POD_GONE = "the pod is gone"
-    UNANSWERED = "no answer came"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pytest_aksnet.model.arm import Exchange
 from pytest_aksnet.model.execution import Execution
 from pytest_aksnet.model.observation import Observation
 from pytest_aksnet.model.verdict import Verdict
@@ -30,6 +31,15 @@ class CheckOutcome(enum.Enum):
     ERROR = "error"
 
 
+class Skip(enum.Enum):
+    """Why a check was skipped, as far as a program needs to know."""
+
+    NOT_CONCERNED = "not-concerned"  # its promise does not concern this cluster
+    AZURE_NOT_ASKED = "azure-not-asked"  # this run asks nothing of Azure Resource Manager
+    AZURE_FORBIDDEN = "azure-forbidden"  # the identity may not read what it needs in Azure
+    NOT_RUN_HERE = "not-run-here"  # a right, a permission or a node is missing, or a mark says so
+
+
 FEATURES = (
     "pod-network",
     "dns",
@@ -52,15 +62,15 @@ FEATURES = (
 class Attempt:
     """One look: the command, what came of it, what was read in it, and how it was judged.
 
-    `role` is "probe", "control", "diagnosis", or "azure" for what was asked of ARM. `started` is
-    seconds since the epoch.
+    `role` is "probe", "control", "diagnosis", or "azure" for what was asked of ARM, which is an
+    exchange and is judged by no verdict of its own. `started` is seconds since the epoch.
     """
 
     role: str
     source: str
     command_line: str
     started: float
-    execution: Execution
+    execution: Execution | Exchange
     observation: Observation | None
     verdict: Verdict | None
 
@@ -108,7 +118,8 @@ class CheckRecord:
     """One line of results.jsonl. `evidence` is a path relative to the report directory.
 
     `attempts` are the looks that were judged; `retries` is what these, and what the check created,
-    had to repeat on their way. `remedy` is what the check advises, of failed ones only.
+    had to repeat on their way. `remedy` is what the check advises, of failed ones only. `skip` is
+    set for skipped ones; `missing_actions` are the actions of Azure without which it was skipped.
     """
 
     id: str
@@ -127,6 +138,8 @@ class CheckRecord:
     diagnosis: str = ""
     remedy: str = ""
     warnings: tuple[str, ...] = field(default=())
+    skip: Skip | None = None
+    missing_actions: tuple[str, ...] = ()
 
 
 class Recorder(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 # The group of `az` by the type of resource; others are shown by `az resource show`.
 _GROUPS = {
     "microsoft.containerservice/managedclusters": "aks",
+    "microsoft.compute/virtualmachines": "vm",
     "microsoft.compute/virtualmachinescalesets": "vmss",
     "microsoft.network/loadbalancers": "network lb",
     "microsoft.network/loadbalancers/probes": "network lb probe",
@@ -30,7 +31,21 @@ _GROUPS = {
     "microsoft.network/virtualnetworks/subnets": "network vnet subnet",
     "microsoft.network/virtualnetworks/virtualnetworkpeerings": "network vnet peering",
 }
-_AGENT_POOL = "microsoft.containerservice/managedclusters/agentpools"
+# Groups of `az` that know no --ids, with the option for each name of the id.
+_NAMED = {
+    "microsoft.containerservice/managedclusters/agentpools": (
+        "aks nodepool",
+        ("--cluster-name", "--name"),
+    ),
+    "microsoft.compute/virtualmachinescalesets/virtualmachines": (
+        "vmss",
+        ("--name", "--instance-id"),
+    ),
+    "microsoft.compute/virtualmachinescalesets/virtualmachines/networkinterfaces": (
+        "vmss nic",
+        ("--vmss-name", "--instance-id", "--name"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +92,9 @@ def resource_id(text: str) -> ResourceId:
 def shown_by(text: str) -> tuple[str, ...]:
     """The `az` command (argv) that shows a resource. Raises ValueError for what is no id."""
     found = resource_id(text)
-    if found.kind == _AGENT_POOL:
-        cluster, pool = found.names
-        where = (f"--resource-group={found.group}", f"--cluster-name={cluster}", f"--name={pool}")
-        return ("az", "aks", "nodepool", "show", *where)
+    if found.kind in _NAMED:
+        group, options = _NAMED[found.kind]
+        names = (f"{one}={name}" for one, name in zip(options, found.names, strict=True))
+        return ("az", *group.split(), "show", f"--resource-group={found.group}", *names)
     group = _GROUPS.get(found.kind, "resource")
     return ("az", *group.split(), "show", "--ids", text)

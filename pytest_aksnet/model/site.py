@@ -3,6 +3,7 @@
 import datetime
 from dataclasses import dataclass, field
 
+from pytest_aksnet.model.azure_profile import Path, Setting
 from pytest_aksnet.model.errors import FactUnknown, NotApplicable
 from pytest_aksnet.model.peers import Endpoint
 
@@ -89,6 +90,7 @@ class Site:
     in a hundred of the cluster's DNS may be (milliseconds), None for the time-out of a resolver.
     `api_server` is the name of the API server, empty for the host of the kubeconfig.
     `node_latency_ms` is how long half of the round trips between two nodes may take (milliseconds).
+    `azure_profile` are settings that the cluster should have in Azure, by path.
     """
 
     private_names: tuple[PrivateName, ...] = ()
@@ -118,6 +120,7 @@ class Site:
     as_of: datetime.date | None = None
     dns_p99_ms: int | None = None
     api_server: str = ""
+    azure_profile: dict[Path, Setting] = field(default_factory=dict)
 
     def need_private_names(self) -> tuple[PrivateName, ...]:
         """The names behind private endpoints. Raises FactUnknown where none is listed."""

@@ -39,9 +39,7 @@ def test_required_from_pods(netshoot: NetshootFactory, aks: Aks) -> None:
         pod.assert_reaches_required()
 
 
-@pytest.mark.aksnet(
-    id="egress.tls-not-intercepted", feature="egress", severity="major", controls=("MCSB NS-3",)
-)
+@pytest.mark.aksnet(id="egress.tls-not-intercepted", feature="egress", severity="major")
 def test_tls_not_intercepted(netshoot: NetshootFactory) -> None:
     """What is required shows certificates of authorities that the site trusts for it.
 
@@ -73,7 +71,6 @@ def test_reachable(netshoot: NetshootFactory, aks: Aks) -> None:
     id="egress.unreachable",
     feature="egress",
     severity="critical",
-    controls=("MCSB NS-1", "MCSB NS-3"),
 )
 def test_unreachable(netshoot: NetshootFactory, aks: Aks) -> None:
     """Pods of every node do not reach the destinations of the site file that they must not.

@@ -9,7 +9,6 @@ from pytest_aksnet.inventory import Inventory
     id="egress.masquerade-ranges",
     feature="egress",
     severity="major",
-    controls=("MCSB NS-7",),
     needs=("masquerade-config",),
 )
 def test_masquerade_ranges(inventory: Inventory) -> None:

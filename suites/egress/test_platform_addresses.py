@@ -9,7 +9,6 @@ from pytest_aksnet.factories import Aks, NetshootFactory
     id="egress.imds-as-intended",
     feature="egress",
     severity="critical",
-    controls=("MCSB NS-1",),
     needs=("host-network",),
 )
 def test_imds_as_intended(netshoot: NetshootFactory, aks: Aks) -> None:

@@ -84,9 +84,7 @@ def test_source_at_peered_vm(netshoot: NetshootFactory, aks: Aks) -> None:
         pod.assert_source_as_promised(aks.site.need_peered_vm())
 
 
-@pytest.mark.aksnet(
-    id="egress.source-at-on-prem", feature="egress", severity="major", controls=("MCSB NS-9",)
-)
+@pytest.mark.aksnet(id="egress.source-at-on-prem", feature="egress", severity="major")
 def test_source_at_on_prem(netshoot: NetshootFactory, aks: Aks) -> None:
     """A host on premises sees the source address that the network mode promises.
 
@@ -117,9 +115,7 @@ def test_node_source_inside(netshoot: NetshootFactory, aks: Aks) -> None:
             pod.assert_source_as_promised(host)
 
 
-@pytest.mark.aksnet(
-    id="egress.source-at-internet", feature="egress", severity="major", controls=("MCSB NS-3",)
-)
+@pytest.mark.aksnet(id="egress.source-at-internet", feature="egress", severity="major")
 def test_source_at_internet(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """A host on the internet sees the cluster's public egress address.
 

@@ -5,9 +5,7 @@ import pytest
 from pytest_aksnet.factories import Aks, NetshootFactory
 
 
-@pytest.mark.aksnet(
-    id="egress.address-promised", feature="egress", severity="critical", controls=("MCSB NS-3",)
-)
+@pytest.mark.aksnet(id="egress.address-promised", feature="egress", severity="critical")
 def test_address_promised(netshoot: NetshootFactory, aks: Aks) -> None:
     """A name server on the internet sees pods of every node, over TCP, with a promised address.
 
@@ -21,9 +19,7 @@ def test_address_promised(netshoot: NetshootFactory, aks: Aks) -> None:
         pod.assert_leaves_as_promised(over="tcp")
 
 
-@pytest.mark.aksnet(
-    id="egress.address-over-udp", feature="egress", severity="major", controls=("MCSB NS-3",)
-)
+@pytest.mark.aksnet(id="egress.address-over-udp", feature="egress", severity="major")
 def test_address_over_udp(netshoot: NetshootFactory, aks: Aks) -> None:
     """A name server on the internet sees pods of every node, over UDP, with a promised address.
 
@@ -56,7 +52,6 @@ def test_ipv6_way_out(netshoot: NetshootFactory, aks: Aks) -> None:
     id="egress.no-way-out",
     feature="egress",
     severity="critical",
-    controls=("MCSB NS-3",),
     needs=("host-network",),
 )
 def test_no_way_out(netshoot: NetshootFactory, aks: Aks) -> None:

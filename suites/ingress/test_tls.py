@@ -7,14 +7,11 @@ from pytest_aksnet.inventory import Inventory
 from pytest_aksnet.model.ingress import PathRule, Wanted, host_of
 from pytest_aksnet.probes.self_signed import self_signed
 
-_CONTROLS = ("CIS AKS 5.4.5",)
-
 
 @pytest.mark.aksnet(
     id="ingress.tls-sni",
     feature="ingress",
     severity="critical",
-    controls=_CONTROLS,
     needs=("ingress", "tls-secret", "two-nodes"),
 )
 def test_tls_sni(
@@ -44,7 +41,6 @@ def test_tls_sni(
     id="ingress.https-redirect",
     feature="ingress",
     severity="major",
-    controls=_CONTROLS,
     needs=("ingress", "tls-secret"),
 )
 def test_https_redirect(

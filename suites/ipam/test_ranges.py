@@ -9,7 +9,6 @@ from pytest_aksnet.inventory import Inventory
     id="ipam.ranges-disjoint",
     feature="ipam",
     severity="critical",
-    controls=("MCSB NS-7",),
 )
 def test_ranges_disjoint(inventory: Inventory) -> None:
     """The ranges of pods, Services and the virtual network do not overlap, nor use reserved ones.

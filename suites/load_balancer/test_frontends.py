@@ -15,7 +15,6 @@ from pytest_aksnet.inventory import Inventory
     id="load-balancer.internal",
     feature="load-balancer",
     severity="critical",
-    controls=("MCSB PV-2",),
     needs=("load-balancer",),
 )
 def test_internal(

@@ -92,7 +92,6 @@ def test_every_backend_serves(
     id="load-balancer.source-ranges",
     feature="load-balancer",
     severity="critical",
-    controls=("MCSB NS-1", "MCSB NS-2"),
     needs=("load-balancer", "service-change"),
 )
 def test_source_ranges(

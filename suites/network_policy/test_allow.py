@@ -7,7 +7,6 @@ from pytest_aksnet.model.peers import NodeRef
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
 _ONLY_FRIENDS = {
     "podSelector": {"matchLabels": {"role": "target"}},
     "policyTypes": ["Ingress"],
@@ -19,7 +18,6 @@ _ONLY_FRIENDS = {
     id="network-policy.allow-by-pod",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_allow_by_pod(
     node_pair: tuple[NodeRef, NodeRef],
@@ -50,7 +48,6 @@ def test_allow_by_pod(
     id="network-policy.allow-by-namespace",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_allow_by_namespace(
     node_pair: tuple[NodeRef, NodeRef],

@@ -7,7 +7,6 @@ from pytest_aksnet.model.probing import Kind
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
 _NO_INGRESS = {"podSelector": {}, "policyTypes": ["Ingress"]}
 _NOTHING = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
@@ -16,7 +15,6 @@ _NOTHING = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     id="network-policy.udp",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_udp(
     netshoot: NetshootFactory,
@@ -47,7 +45,6 @@ def test_udp(
     id="network-policy.convergence",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_convergence(
     netshoot: NetshootFactory,
@@ -72,7 +69,6 @@ def test_convergence(
     id="network-policy.established-connections",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_established_connections(
     netshoot: NetshootFactory,
@@ -97,7 +93,6 @@ def test_established_connections(
     id="network-policy.allowed-connections-kept",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_allowed_connections_kept(
     netshoot: NetshootFactory,
@@ -124,7 +119,6 @@ def test_allowed_connections_kept(
     id="network-policy.new-pods",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("pod-logs",),
 )
 def test_new_pods(

@@ -12,7 +12,6 @@ from pytest_aksnet.model.peers import NodeRef
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 4.4.2", "CIS AKS 5.4.4", "MCSB NS-1")
 # Pods ask CoreDNS, or LocalDNS on their node (AKS docs: localdns-custom).
 _TO_CLUSTER_DNS = {
     "to": [
@@ -31,7 +30,6 @@ _ONLY_DNS = {"podSelector": {}, "policyTypes": ["Egress"], "egress": [_TO_CLUSTE
     id="network-policy.default-deny-ingress",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_default_deny_ingress(
     node: NodeRef,
@@ -60,7 +58,6 @@ def test_default_deny_ingress(
     id="network-policy.default-deny-egress",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_default_deny_egress(
     node: NodeRef,
@@ -88,7 +85,6 @@ def test_default_deny_egress(
     id="network-policy.dns-under-egress-deny",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
     needs=("kubernetes-service",),
 )
 def test_dns_under_egress_deny(

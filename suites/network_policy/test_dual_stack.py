@@ -5,8 +5,6 @@ import pytest
 from pytest_aksnet.factories import Aks, NamespaceFactory, NetshootFactory, NetworkPolicyFactory
 from pytest_aksnet.model.peers import NodeRef
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
-
 
 @pytest.fixture(autouse=True)
 def dual_stack(policy_engine: None, aks: Aks) -> None:
@@ -18,7 +16,6 @@ def dual_stack(policy_engine: None, aks: Aks) -> None:
     id="network-policy.dual-stack-deny",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_dual_stack_deny(
     node: NodeRef,
@@ -49,7 +46,6 @@ def test_dual_stack_deny(
     id="network-policy.dual-stack-allow",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_dual_stack_allow(
     netshoot: NetshootFactory,

@@ -9,7 +9,6 @@ from pytest_aksnet.inventory import Inventory
     id="network-policy.engine-present",
     feature="network-policy",
     severity="critical",
-    controls=("CIS AKS 5.4.4", "MCSB NS-1"),
 )
 def test_engine_present(inventory: Inventory) -> None:
     """A policy engine that enforces NetworkPolicies runs in the cluster.

@@ -9,7 +9,6 @@ from pytest_aksnet.factories import Aks, NamespaceFactory, NetshootFactory, Netw
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
 _NO_EGRESS = {"podSelector": {}, "policyTypes": ["Egress"]}
 _NO_INGRESS = {"podSelector": {}, "policyTypes": ["Ingress"]}
 _NOTHING = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
@@ -19,7 +18,6 @@ _NOTHING = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     id="network-policy.nodes-under-egress-deny",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_nodes_under_egress_deny(
     netshoot: NetshootFactory,
@@ -48,7 +46,6 @@ def test_nodes_under_egress_deny(
     id="network-policy.host-network-sources",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("host-network",),
 )
 def test_host_network_sources(
@@ -76,7 +73,6 @@ def test_host_network_sources(
     id="network-policy.host-network-targets",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
     needs=("host-network",),
 )
 def test_host_network_targets(

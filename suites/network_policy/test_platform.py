@@ -11,7 +11,6 @@ from pytest_aksnet.factories import Aks, NamespaceFactory, NetshootFactory, Netw
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
 _NO_EGRESS = {"podSelector": {}, "policyTypes": ["Egress"]}
 _DNS_PORTS = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
 _LOCAL_DNS = {"to": [{"ipBlock": {"cidr": "169.254.10.0/24"}}], "ports": _DNS_PORTS}
@@ -21,7 +20,6 @@ _LOCAL_DNS = {"to": [{"ipBlock": {"cidr": "169.254.10.0/24"}}], "ports": _DNS_PO
     id="network-policy.api-server",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("kubernetes-service", "api-endpoints"),
 )
 def test_api_server(
@@ -54,7 +52,6 @@ def test_api_server(
     id="network-policy.private-endpoint",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_private_endpoint(
     netshoot: NetshootFactory,
@@ -84,7 +81,6 @@ def test_private_endpoint(
     id="network-policy.local-dns",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_local_dns(
     netshoot: NetshootFactory,
@@ -117,7 +113,6 @@ def test_local_dns(
     id="network-policy.imds",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_imds(
     netshoot: NetshootFactory,
@@ -147,7 +142,6 @@ def test_imds(
     id="network-policy.wireserver",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_wire_server(
     netshoot: NetshootFactory,

@@ -17,7 +17,6 @@ from pytest_aksnet.factories import (
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
 _NO_INGRESS = {"podSelector": {}, "policyTypes": ["Ingress"]}
 _LOCAL = {"externalTrafficPolicy": "Local"}
 
@@ -26,7 +25,6 @@ _LOCAL = {"externalTrafficPolicy": "Local"}
     id="network-policy.node-port-cluster",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("two-nodes",),
 )
 def test_node_port_cluster(
@@ -60,7 +58,6 @@ def test_node_port_cluster(
     id="network-policy.node-port-local",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("two-nodes",),
 )
 def test_node_port_local(
@@ -93,7 +90,6 @@ def test_node_port_local(
     id="network-policy.load-balancer-cluster",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("load-balancer",),
 )
 def test_load_balancer_cluster(
@@ -126,7 +122,6 @@ def test_load_balancer_cluster(
     id="network-policy.load-balancer-local",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("load-balancer",),
 )
 def test_load_balancer_local(
@@ -158,7 +153,6 @@ def test_load_balancer_local(
     id="network-policy.load-balancer-allow-list",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
     needs=("load-balancer",),
 )
 def test_load_balancer_allow_list(

@@ -48,7 +48,6 @@ def test_service_rules(aks: Aks, netshoot: NetshootFactory) -> None:
     id="node-health.read-only-port-closed",
     feature="node-health",
     severity="major",
-    controls=("CIS AKS 3.2.4", "CIS Kubernetes 4.2.4"),
     needs=("host-network",),
 )
 def test_read_only_port_closed(aks: Aks, netshoot: NetshootFactory) -> None:
@@ -68,7 +67,6 @@ def test_read_only_port_closed(aks: Aks, netshoot: NetshootFactory) -> None:
     id="node-health.kubelet-credentials",
     feature="node-health",
     severity="critical",
-    controls=("CIS AKS 3.2.1", "CIS Kubernetes 4.2.1"),
     needs=("host-network",),
 )
 def test_kubelet_credentials(aks: Aks, netshoot: NetshootFactory) -> None:

@@ -96,7 +96,6 @@ def test_agents_ready(inventory: Inventory) -> None:
     id="node-health.agents-same-version",
     feature="node-health",
     severity="minor",
-    controls=("CIS AKS 4.4.1",),
     needs=("daemonsets", "all-pods"),
 )
 def test_agents_same_version(inventory: Inventory) -> None:

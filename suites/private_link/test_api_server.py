@@ -9,7 +9,6 @@ from pytest_aksnet.factories import Aks, NetshootFactory
     id="private-link.api-server",
     feature="private-link",
     severity="critical",
-    controls=("CIS AKS 5.4.2",),
     needs=("host-network", "root-ca"),
 )
 def test_api_server(netshoot: NetshootFactory, aks: Aks) -> None:

@@ -5,14 +5,11 @@ import pytest
 from pytest_aksnet.factories import Aks, NetshootFactory
 from pytest_aksnet.model.peers import NodeRef
 
-_CONTROLS = ("MCSB NS-2", "MCSB NS-10")
-
 
 @pytest.mark.aksnet(
     id="private-link.resolves-private",
     feature="private-link",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_resolves_private(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """Names with a private endpoint resolve to its private address from every node.
@@ -28,9 +25,7 @@ def test_resolves_private(node: NodeRef, netshoot: NetshootFactory, aks: Aks) ->
         netshoot(on=node).assert_resolves_private(private.name)
 
 
-@pytest.mark.aksnet(
-    id="private-link.connects", feature="private-link", severity="major", controls=_CONTROLS
-)
+@pytest.mark.aksnet(id="private-link.connects", feature="private-link", severity="major")
 def test_connects(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     """The private endpoint behind each name accepts connections from every node.
 
@@ -50,7 +45,6 @@ def test_connects(node: NodeRef, netshoot: NetshootFactory, aks: Aks) -> None:
     id="private-link.certificates",
     feature="private-link",
     severity="critical",
-    controls=("MCSB NS-2",),
 )
 def test_certificates(netshoot: NetshootFactory, aks: Aks) -> None:
     """Private endpoints present certificates of their names that pods of every node trust.
@@ -70,7 +64,6 @@ def test_certificates(netshoot: NetshootFactory, aks: Aks) -> None:
     id="private-link.nodes-resolve",
     feature="private-link",
     severity="critical",
-    controls=_CONTROLS,
     needs=("host-network",),
 )
 def test_nodes_resolve(netshoot: NetshootFactory, aks: Aks) -> None:
@@ -91,7 +84,6 @@ def test_nodes_resolve(netshoot: NetshootFactory, aks: Aks) -> None:
     id="private-link.nodes-connect",
     feature="private-link",
     severity="major",
-    controls=("MCSB NS-2",),
     needs=("host-network",),
 )
 def test_nodes_connect(netshoot: NetshootFactory, aks: Aks) -> None:

@@ -4,14 +4,11 @@ import pytest
 
 from pytest_aksnet.factories import Aks, NetshootFactory
 
-_CONTROLS = ("MCSB NS-2", "MCSB NS-10")
-
 
 @pytest.mark.aksnet(
     id="private-link.pods-agree",
     feature="private-link",
     severity="major",
-    controls=_CONTROLS,
     needs=("two-nodes",),
 )
 def test_pods_agree(netshoot: NetshootFactory, aks: Aks) -> None:
@@ -31,7 +28,6 @@ def test_pods_agree(netshoot: NetshootFactory, aks: Aks) -> None:
     id="private-link.replicas-agree",
     feature="private-link",
     severity="major",
-    controls=_CONTROLS,
 )
 def test_replicas_agree(netshoot: NetshootFactory, aks: Aks) -> None:
     """Every CoreDNS replica gives the same private addresses.
@@ -48,7 +44,6 @@ def test_replicas_agree(netshoot: NetshootFactory, aks: Aks) -> None:
     id="private-link.vnet-servers-agree",
     feature="private-link",
     severity="critical",
-    controls=_CONTROLS,
 )
 def test_vnet_servers_agree(netshoot: NetshootFactory, aks: Aks) -> None:
     """Each of the VNet's own DNS servers gives the same private addresses.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pytest_aksnet.assertions.probe_pod import ProbePod
 from pytest_aksnet.check import Engine, Pacing
 from pytest_aksnet.model.api import ApiReader, Json
+from pytest_aksnet.model.arm import ArmReader
 from pytest_aksnet.model.execution import Completed, Execution, NotCompleted, Reason
 from pytest_aksnet.model.observation import ProbeList
 from pytest_aksnet.model.peers import Endpoint, NodeRef, PodRef, ServiceRef
@@ -219,6 +220,7 @@ class World:
         pacing: Pacing | None = None,
         prober: Prober | None = None,
         api: ApiReader | None = None,
+        arm: ArmReader | None = None,
     ) -> None:
         self.script = script
         self.time = 0.0
@@ -241,6 +243,7 @@ class World:
             pacing=pacing,
             prober=prober,
             api=api,
+            arm=arm,
             clock=lambda: self.time,
             sleep=self._pass_time,
         )

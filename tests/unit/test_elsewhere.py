@@ -1,9 +1,11 @@
 """What is known outside of the cluster: the site file, and Azure only where it was asked for."""
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
-from importlib.machinery import PathFinder
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from pytest_aksnet.arm.signs import why_not_configured
 from pytest_aksnet.elsewhere import AzureSource, read_elsewhere
+from pytest_aksnet.model.arm import Sort
 from pytest_aksnet.model.profile import Elsewhere
 from pytest_aksnet.model.site import AddressPlan, Site
 from pytest_aksnet.options import Settings
@@ -79,6 +82,30 @@ def test_nothing_of_azure_is_imported_without_credentials() -> None:
     assert modules == "[]"
 
 
+def test_a_lab_gets_no_credential_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Not even where the user's settings would be taken first."""
+    file = tmp_path / "azure.env"
+    file.write_text("AKSNET_LAB_ARM_ENDPOINT=https://127.0.0.1:1\nAZURE_TOKEN_CREDENTIALS=prod\n")
+    seen: dict[str, str] = {}
+
+    def credential(**settings: Any) -> Any:
+        seen.update(os.environ)
+        raise ValueError("seen")
+
+    mine = {**SECRET, "IDENTITY_ENDPOINT": "http://x", "AZURE_TOKEN_CREDENTIALS": "dev"}
+    for name, value in mine.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("pytest_aksnet.arm.client.DefaultAzureCredential", credential)
+    found = elsewhere(settings(lab_mode="overlay", lab_arm=True), lab_environment=file)
+    assert "no credential can be made (seen)" in found.no_azure
+    assert not {*SECRET, "IDENTITY_ENDPOINT"} & seen.keys()
+    assert seen["AZURE_TOKEN_CREDENTIALS"] == "prod"
+    assert {name: os.environ[name] for name in mine} == mine
+    assert "AKSNET_LAB_ARM_ENDPOINT" not in os.environ
+
+
 @pytest.mark.parametrize(
     ("environment", "resource_id", "configured"),
     [
@@ -108,7 +135,7 @@ def test_a_lab_never_asks_the_users_own_azure(
 
 
 def test_missing_packages_are_named_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PathFinder, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "path", [one for one in sys.path if "site-packages" not in one])
     found = elsewhere(settings(resource_id="/subscriptions/s"))
     assert "pip install pytest-aksnet[azure]" in found.no_azure
 
@@ -125,3 +152,28 @@ def test_the_site_file_tells_ranges() -> None:
         "node-cidrs": [("10.1.0.0/24,10.1.1.0/24", "address_plan.node_subnets of the site file")],
         "vnet-cidrs": [("10.1.0.0/16", "address_plan.vnet of the site file")],
     }
+
+
+def test_who_opens_the_way_holds_nothing_that_others_wait_for() -> None:
+    """The nodes' ids come from the run, whose lock another thread holds while it asks Azure."""
+    lock, holds, asked = threading.RLock(), threading.Event(), threading.Event()
+
+    def provider_ids() -> tuple[str, ...]:
+        asked.set()
+        assert holds.wait(10)
+        with lock:
+            return ()
+
+    azure = AzureSource(settings(resource_id="x"), provider_ids, lambda: None)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(azure.reading, "cluster")
+        assert asked.wait(10)
+        with lock:
+            holds.set()
+            second = threads.submit(azure.reading, "cluster")
+            # As the profile is read: within the run's lock, in the thread that holds it.
+            own = azure.reading("cluster")
+        assert own.refusal == first.result(10).refusal == second.result(10).refusal
+    azure.close()
+    assert own.refusal is not None
+    assert own.refusal.sort is Sort.UNNAMED

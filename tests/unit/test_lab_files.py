@@ -67,3 +67,16 @@ def test_a_lab_names_clients_outside_and_a_private_api_server_where_it_has_one(
     assert isolated.private_api_server.endswith(".privatelink.westeurope.azmk8s.io")
     zones = AzureState(spec).private_zones
     assert [zone.records[0].values for zone in zones.values()] == [["10.226.0.5"], ["10.226.0.4"]]
+
+
+def test_a_lab_wants_to_stay_in_azure_what_it_was_made_as(tmp_path: Path) -> None:
+    spec = make_spec(LabOptions(mode="kubenet", egress="nat-gateway", authorized_ranges=True))
+    wanted = read_site(write_site(tmp_path, spec, ca_pem=_CA)).azure_profile
+    assert wanted["outbound_type",] == "managedNATGateway"
+    assert wanted["authorized_ranges",] == ("203.0.113.200/32", "198.51.100.3/32")
+    assert wanted["private_cluster",] is False
+    assert wanted["pools", "user", "vm_size"] == spec.options.pools[1].size
+    isolated = make_spec(LabOptions(egress="none"))
+    wanted = read_site(write_site(tmp_path, isolated, ca_pem=_CA)).azure_profile
+    assert wanted["private_cluster",] is True
+    assert ("authorized_ranges",) not in wanted

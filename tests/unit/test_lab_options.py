@@ -13,6 +13,7 @@ from pytest_aksnet.lab.options import BadOption, lab_options
         ({"engine": "azure", "dual-stack": True}, "dual-stack .* choose calico, cilium or none"),
         ({"engine": "cilium", "service-proxy": "nftables"}, "service-proxy 'nftables' .* leave it"),
         ({"static-blocks": True}, "static-blocks goes with mode 'pod-subnet', not 'overlay'"),
+        ({"authorized-ranges": True, "egress": "none"}, "does not go with egress 'none'"),
         ({"outbound-ports": 7}, "outbound-ports 7: give a multiple of 8"),
         ({"arm-page-size": -1}, "arm-page-size -1: give 1 or more, or 0"),
         ({"arm-role": "King"}, r"unknown role in ARM 'King' \(arm-role\): choose one of "),

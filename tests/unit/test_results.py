@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_aksnet.model.controls import Control, Controls, Framework
 from pytest_aksnet.model.errors import SettingsError
 from pytest_aksnet.model.profile import Fact, NetworkProfile
 from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Severity
@@ -35,6 +36,21 @@ PROFILE = NetworkProfile(
     facts={"mode": Fact(value="overlay", source="node label", conflicts=("ARM: kubenet",))},
     unknown={"egress-ips": "nothing in the cluster says it"},
 )
+CONTROLS = Controls(
+    (
+        Framework(
+            id="own-1",
+            name="OWN",
+            title="Own rules",
+            version="1",
+            source="https://example.com/rules",
+            controls=(
+                Control(id="1", name="OWN 1", title="Names", looks="DNS.", checks=("dns.name",)),
+                Control(id="2", name="OWN 2", title="B", looks="", checks=(), blind="No look."),
+            ),
+        ),
+    )
+)
 CLUSTER = ClusterInfo(
     server="https://127.0.0.1:6443",
     context="aksnet-lab",
@@ -59,6 +75,7 @@ def run_report(folder: Path, baseline: dict[str, CheckOutcome] | None = None) ->
         lab_faults=("nic-without-vf",),
         baseline=baseline,
         save_baseline_to=folder / "saved.json",
+        controls=CONTROLS,
     )
     report.begin()
     report.learn(CLUSTER, profile_facts(PROFILE))
@@ -93,7 +110,8 @@ def test_results_say_what_they_are_about(tmp_path: Path) -> None:
     report.finish(1)
     results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert list(results) == [
-        *("schema", "run", "cluster", "profile", "summary", "policy_tables", "checks"),
+        *("schema", "run", "cluster", "profile", "summary", "policy_tables"),
+        *("azure", "controls", "checks"),
     ]
     assert results["policy_tables"] is None
     assert results["run"]["target"] == "lab"

@@ -81,6 +81,24 @@ def test_the_example_has_every_key_and_is_read_whole(tmp_path: Path) -> None:
             vnet=("10.224.0.0/12",),
             max_surge="33%",
         ),
+        azure_profile={
+            ("outbound_type",): "userDefinedRouting",
+            ("network_policy",): "cilium",
+            ("authorized_ranges",): ("198.51.100.1/32", "203.0.113.0/24"),
+            ("dns_servers",): ("10.225.0.10", "10.225.0.11"),
+            ("pools", "user", "vm_size"): "Standard_D4s_v5",
+            ("pools", "user", "max_pods"): 110,
+            ("pools", "user", "max_surge"): "33%",
+            ("pools", "user", "subnet"): "aks-nodes",
+            ("subnets", "aks-nodes", "security_group"): "aks-nodes-nsg",
+            ("subnets", "aks-nodes", "route_table"): "to-firewall",
+            ("security_groups", "aks-nodes-nsg"): (
+                "Inbound 100 Deny Tcp Internet -> * 22 (no-ssh)",
+            ),
+            ("route_tables", "to-firewall"): (
+                "0.0.0.0/0 -> VirtualAppliance 10.227.0.4 (default)",
+            ),
+        },
     )
 
 
@@ -122,6 +140,24 @@ def test_no_file_is_an_empty_site() -> None:
         ("[max_mbps]\nD4 = 1.5", "max_mbps.D4"),
         ("vnet_vn = {}", "did you mean vnet_vm?"),
         ("zebra = 1", "known are outbound, "),
+        ("azure_profile = 1", "azure_profile: must be a table"),
+        ("[azure_profile]\noutbound_typ = 'x'", "did you mean outbound_type?"),
+        (
+            "[azure_profile]\nprivate_cluster = 'no'",
+            "azure_profile.private_cluster: 'no' is neither",
+        ),
+        (
+            "[azure_profile]\ndns_servers = '10.0.0.1'",
+            "azure_profile.dns_servers: must be an array",
+        ),
+        ("[azure_profile.pools]\nuser = 1", "azure_profile.pools.user: must be a table"),
+        ("[azure_profile.pools.user]\nsize = 'x'", "azure_profile.pools.user.size: unknown key"),
+        ("[azure_profile.pools.user]\nmax_pods = '1'", "pools.user.max_pods: '1' is no fitting"),
+        ("[azure_profile.pools.user]\nvm_size = true", "pools.user.vm_size: must be a string"),
+        (
+            "[azure_profile]\nprivate_cluster = true\nauthorized_ranges = ['192.0.2.0/24']",
+            "azure_profile.authorized_ranges: a private cluster cannot have",
+        ),
         (
             "[internet]\nhost = '203.0.113.300'\nport = 80",
             "internet.host: '203.0.113.300' is no IP",

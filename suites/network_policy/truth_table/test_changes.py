@@ -7,14 +7,11 @@ from pytest_aksnet.policy_tables import PolicyTables
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
-
 
 @pytest.mark.aksnet(
     id="network-policy.table-deletes",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize(
     "case", case_ids("action", "upstream", "netpol", tagged=("delete-policy",))
@@ -34,7 +31,6 @@ def test_table_deletes(policy_table: PolicyTables, case: str) -> None:
     id="network-policy.table-changes",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
     needs=("policy-changes",),
 )
 @pytest.mark.parametrize("case", case_ids("example", "action", "upstream", "netpol", changing=True))

@@ -7,14 +7,11 @@ from pytest_aksnet.policy_tables import PolicyTables
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
-
 
 @pytest.mark.aksnet(
     id="network-policy.table-netpol",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("netpol", untagged=("delete-policy",), changing=False))
 def test_table_netpol(policy_table: PolicyTables, case: str) -> None:

@@ -7,14 +7,11 @@ from pytest_aksnet.policy_tables import PolicyTables
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
-
 
 @pytest.mark.aksnet(
     id="network-policy.table-peers",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("peers-0", "peers-1"))
 def test_table_peers(policy_table: PolicyTables, case: str) -> None:
@@ -34,7 +31,6 @@ def test_table_peers(policy_table: PolicyTables, case: str) -> None:
     id="network-policy.table-peer-pairs",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("peers-2"))
 def test_table_peer_pairs(policy_table: PolicyTables, case: str) -> None:
@@ -53,7 +49,6 @@ def test_table_peer_pairs(policy_table: PolicyTables, case: str) -> None:
     id="network-policy.table-default-label",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("namespace"))
 def test_table_default_label(policy_table: PolicyTables, case: str) -> None:

@@ -7,14 +7,11 @@ from pytest_aksnet.policy_tables import PolicyTables
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
-
 
 @pytest.mark.aksnet(
     id="network-policy.table-ports",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize(
     "case",
@@ -39,7 +36,6 @@ def test_table_ports(policy_table: PolicyTables, case: str) -> None:
     id="network-policy.table-port-names",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("ports-1", tagged=("named-port",)))
 def test_table_port_names(policy_table: PolicyTables, case: str) -> None:
@@ -58,7 +54,6 @@ def test_table_port_names(policy_table: PolicyTables, case: str) -> None:
     id="network-policy.table-port-ranges",
     feature="network-policy",
     severity="major",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("ports-1", tagged=("end-port",)))
 def test_table_port_ranges(policy_table: PolicyTables, case: str) -> None:

@@ -7,14 +7,11 @@ from pytest_aksnet.policy_tables import PolicyTables
 
 pytestmark = pytest.mark.usefixtures("policy_engine")
 
-_CONTROLS = ("CIS AKS 5.4.4", "MCSB NS-1")
-
 
 @pytest.mark.aksnet(
     id="network-policy.table-target",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("target"))
 def test_table_target(policy_table: PolicyTables, case: str) -> None:
@@ -33,7 +30,6 @@ def test_table_target(policy_table: PolicyTables, case: str) -> None:
     id="network-policy.table-rules",
     feature="network-policy",
     severity="critical",
-    controls=_CONTROLS,
 )
 @pytest.mark.parametrize("case", case_ids("rules"))
 def test_table_rules(policy_table: PolicyTables, case: str) -> None:
