@@ -17,7 +17,9 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from pytest_aksnet.collection import docstring_of
+from pytest_aksnet.collection import all_controls, docstring_of
+from pytest_aksnet.control_file import read_controls
+from pytest_aksnet.model.controls import Controls
 from pytest_aksnet.model.record import FEATURES, Severity
 from pytest_aksnet.needs import FIXTURES, MARKER, NAMED, Need, together
 
@@ -80,8 +82,11 @@ def read_entries(folder: Path) -> list[Entry]:
 
     Raises what importing a test file raises.
     """
+    controls = read_controls(None)
     found = [
-        entry for file in sorted(folder.rglob("test_*.py")) for entry in _entries_of(file, folder)
+        entry
+        for file in sorted(folder.rglob("test_*.py"))
+        for entry in _entries_of(file, folder, controls)
     ]
     return sorted(found, key=lambda entry: (FEATURES.index(entry.feature), entry.id))
 
@@ -153,12 +158,13 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
-def _entries_of(file: Path, folder: Path) -> Iterable[Entry]:
+def _entries_of(file: Path, folder: Path, controls: Controls) -> Iterable[Entry]:
     module = _load(file)
     for name, function in inspect.getmembers(module, inspect.isfunction):
         for mark in getattr(function, "pytestmark", ()):
             if mark.name == MARKER:
-                yield _entry(function, mark, f"{file.relative_to(folder.parent)}::{name}")
+                nodeid = f"{file.relative_to(folder.parent)}::{name}"
+                yield _entry(function, mark, nodeid, controls)
 
 
 def _load(file: Path) -> ModuleType:
@@ -171,7 +177,7 @@ def _load(file: Path) -> ModuleType:
     return module
 
 
-def _entry(function: FunctionType, mark: pytest.Mark, nodeid: str) -> Entry:
+def _entry(function: FunctionType, mark: pytest.Mark, nodeid: str, controls: Controls) -> Entry:
     told = mark.kwargs
     source = inspect.getsource(function)
     docstring = inspect.getdoc(function) or ""
@@ -179,7 +185,7 @@ def _entry(function: FunctionType, mark: pytest.Mark, nodeid: str) -> Entry:
         id=told["id"],
         feature=told["feature"],
         severity=Severity(told["severity"]),
-        controls=tuple(told.get("controls", ())),
+        controls=all_controls(controls, told["id"], told.get("controls", ())),
         needs=tuple(told.get("needs", ())),
         fixtures=tuple(inspect.signature(function).parameters),
         function=nodeid,

@@ -11,6 +11,7 @@ from pytest_aksnet.fixtures import SESSION_KEY
 from pytest_aksnet.options import POLICY_CASES, SETTINGS_KEY
 from pytest_aksnet.run_state import (
     NODE_FIXTURES,
+    controls_of,
     is_ours,
     is_worker,
     needs_cluster,
@@ -55,7 +56,7 @@ def pytest_collection_modifyitems(
         if is_worker(config):
             config.option.loadgroup = False  # else xdist puts the group into the node ids
         try:
-            read_markers(items)
+            read_markers(items, controls_of(config))
         except pytest.UsageError as error:
             refuse(config, str(error), items)
         _leave_cases_out(config, items)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from pytest_aksnet.model.record import FEATURES, Severity
+from pytest_aksnet.model.controls import Controls
+from pytest_aksnet.model.record import FEATURES, Severity, Skip
 from pytest_aksnet.needs import MARKER, NAMED
 
 _MARKER_KEYS = ("id", "feature", "severity", "controls", "needs")
@@ -21,7 +22,7 @@ class CheckMeta:
     """What marker and docstring say of a check. `parameters` is the bracket of its node id.
 
     `title` is the first paragraph of the docstring; `why` and `remedy` are those that begin with
-    "Why:" and "Remedy:", empty where it has none.
+    "Why:" and "Remedy:", empty where it has none. `controls` are the names of those that it proves.
     """
 
     id: str
@@ -40,10 +41,12 @@ class CheckMeta:
 
 
 META_KEY = pytest.StashKey[CheckMeta]()
+SKIP_KEY = pytest.StashKey[Skip]()
+"""Why a test has a skip mark of ours."""
 
 
-def read_markers(items: Iterable[pytest.Item]) -> None:
-    """Check the marker of each test and stash what it says.
+def read_markers(items: Iterable[pytest.Item], controls: Controls) -> None:
+    """Check the marker of each test and stash what it says, with what `controls` say of the check.
 
     Raises pytest.UsageError that names every test whose marker or docstring is wrong.
     """
@@ -65,6 +68,7 @@ def read_markers(items: Iterable[pytest.Item]) -> None:
         problems.update((f"{owner}: {problem}", None) for problem in found)
         if not found:
             said = docstring_of(getattr(item, "obj", None))
+            own = marker.kwargs.get("controls", ())
             item.stash[META_KEY] = CheckMeta(
                 id=marker.kwargs["id"],
                 title=said[""],
@@ -72,11 +76,16 @@ def read_markers(items: Iterable[pytest.Item]) -> None:
                 remedy=said["Remedy"],
                 feature=marker.kwargs["feature"],
                 severity=Severity(marker.kwargs["severity"]),
-                controls=tuple(marker.kwargs.get("controls", ())),
+                controls=all_controls(controls, marker.kwargs["id"], own),
                 parameters=item.nodeid.partition("[")[2].removesuffix("]"),
             )
     if problems:
         raise pytest.UsageError("wrong marker aksnet:\n  " + "\n  ".join(problems))
+
+
+def all_controls(controls: Controls, check_id: str, own: Iterable[str]) -> tuple[str, ...]:
+    """The names of the controls that a check proves: as the frameworks say, and its own marker."""
+    return tuple(dict.fromkeys([*controls.names_of(check_id), *own]))
 
 
 def _problems(item: pytest.Item, marker: pytest.Mark) -> Iterable[str]:

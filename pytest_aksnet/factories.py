@@ -137,13 +137,17 @@ class Aks:
 
         Raises NotApplicable where that is an address.
         """
+        if name := self.known_api_server_name():
+            return name
+        raise NotApplicable(
+            f"the API server has no name here: it is asked at {self._session.cluster.server}, and "
+            "the site file has no api_server"
+        )
+
+    def known_api_server_name(self) -> str:
+        """The same, empty where that is an address."""
         host = self.site.api_server or urlsplit(self._session.cluster.server).hostname or ""
-        if not host or ":" in host or host.replace(".", "").isdigit():
-            raise NotApplicable(
-                f"the API server has no name here: it is asked at {host}, and the site file has no "
-                "api_server"
-            )
-        return host
+        return "" if ":" in host or host.replace(".", "").isdigit() else host
 
     def need_dns_servers(self) -> tuple[str, ...]:
         """The VNet's own DNS servers. Raises NotApplicable where the site file lists none."""

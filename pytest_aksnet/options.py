@@ -42,6 +42,8 @@ class Settings:
     that the lab's Azure is asked. `policy_cells`, `policy_sets` and `policy_cases` are what policy
     truth tables look at, with how many sets of pods, and for which cases. `policies` is where the
     user's own policies are; `policy_pods` name running pods whose policies are proved as they are.
+    `controls` is the user's own file of controls. With `redact_subscriptions` nothing that is
+    written or shown holds the id of a subscription or tenant.
     """
 
     kubeconfig: str | None
@@ -73,6 +75,8 @@ class Settings:
     policy_pods: tuple[str, ...] = ()
     cloud: str = CLOUDS[0]
     lab_arm: bool = False
+    controls: Path | None = None
+    redact_subscriptions: bool = False
 
     @property
     def is_lab(self) -> bool:
@@ -168,6 +172,13 @@ _VALUES: tuple[tuple[str, str, str | None, str], ...] = (
         "namespace of the Leases by which runs know of each other "
         f"(default: {DEFAULT_LEASE_NAMESPACE})",
     ),
+    (
+        "controls",
+        "FILE",
+        "string",
+        "TOML of frameworks of controls and the checks that prove them, in addition to those that "
+        "the report has, or instead of ones of the same id",
+    ),
     ("report-dir", "DIR", "string", f"where the report goes (default: {DEFAULT_REPORT_DIR})"),
     ("baseline", "FILE", "string", "compare outcomes with a saved run; list what got worse"),
     ("save-baseline", "FILE", None, "write the outcomes of this run, to compare with later"),
@@ -222,6 +233,16 @@ _FLAGS: tuple[tuple[str, str], ...] = (
 )
 
 
+_SWITCHES: tuple[tuple[str, str], ...] = (
+    (
+        "redact-subscriptions",
+        "put placeholders for the ids of Azure's subscriptions and tenants, and for all other "
+        "GUIDs, into what is written and shown",
+    ),
+)
+"""Flags that are a standing choice too: their ini twin is a bool."""
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Declare every option and its ini twin."""
     group = parser.getgroup("aksnet", "AKS network conformance (pytest-aksnet)")
@@ -243,8 +264,10 @@ def add_options(parser: pytest.Parser) -> None:
             f"--aksnet-{name}", action="append", default=None, metavar=metavar, help=text
         )
         _add_twin(parser, name, ini_type)
-    for name, text in _FLAGS:
+    for name, text in (*_FLAGS, *_SWITCHES):
         group.addoption(f"--aksnet-{name}", action="store_true", default=False, help=text)
+    for name, _ in _SWITCHES:
+        parser.addini(_key(name), f"as --aksnet-{name}", type="bool", default=False)
 
 
 def _add_twin(parser: pytest.Parser, name: str, ini_type: str | None) -> None:
@@ -263,6 +286,11 @@ def _key(name: str) -> str:
 def flag(config: pytest.Config, name: str) -> bool:
     """Whether a flag such as "cleanup" was given."""
     return bool(config.getoption(_key(name)))
+
+
+def switch(config: pytest.Config, name: str) -> bool:
+    """Whether a switch such as "redact-subscriptions" was given, or its ini twin is true."""
+    return flag(config, name) or bool(config.getini(_key(name)))
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -316,6 +344,8 @@ def read_settings(config: pytest.Config) -> Settings:
         policy_pods=_policy_pods(config),
         cloud=_choice(config, "cloud", CLOUDS, CLOUDS[0]),
         lab_arm=lab_arm,
+        controls=_path(config, "controls"),
+        redact_subscriptions=switch(config, "redact-subscriptions"),
     )
 
 

@@ -11,15 +11,17 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_aksnet.collection import META_KEY, CheckMeta
+from pytest_aksnet.collection import META_KEY, SKIP_KEY, CheckMeta
 from pytest_aksnet.model.errors import (
     AksnetError,
+    ArmForbidden,
+    ArmNotAsked,
     ConformanceFailure,
     EnvironmentProblem,
     Inconclusive,
     NotApplicable,
 )
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Skip
 from pytest_aksnet.phase_report import clean_report, cleaned_properties
 from pytest_aksnet.report.evidence import TABLES_FILE, Evidence, EvidenceRecorder
 from pytest_aksnet.report.redaction import clean, one_line
@@ -47,6 +49,8 @@ class CheckState:
         self.meta: CheckMeta | None = item.stash.get(META_KEY, None)
         self.outcome = CheckOutcome.PASSED
         self.reason = ""
+        self._skip: Skip | None = None
+        self._missing_actions: tuple[str, ...] = ()
         self._nodeid = item.nodeid
         self._started = time.monotonic()
         self._recorder = recorder
@@ -69,6 +73,8 @@ class CheckState:
         if isinstance(error, NotApplicable):
             _skip(item, report, error)
         outcome, reason = _judge(report, error)
+        if outcome is CheckOutcome.SKIPPED and self.outcome is CheckOutcome.PASSED:
+            self._learn_skip(item, report, error)
         if report.when != "teardown":
             if self.outcome is CheckOutcome.PASSED:
                 self.outcome, self.reason = outcome, reason
@@ -85,6 +91,19 @@ class CheckState:
         kept = [(name, value) for name, value in item.user_properties if name not in properties]
         item.user_properties[:] = [*cleaned_properties(kept), *properties.items()]
         report.user_properties[:] = item.user_properties
+
+    def _learn_skip(
+        self, item: pytest.Item, report: pytest.TestReport, error: BaseException | None
+    ) -> None:
+        """Keep why it was skipped; what lacks access to Azure is one line of pytest's summary."""
+        self._skip = _kind_of_skip(item, error)
+        if isinstance(error, ArmForbidden):
+            self._missing_actions = tuple(error.action.split(", "))
+        of_azure = self._skip in (Skip.AZURE_NOT_ASKED, Skip.AZURE_FORBIDDEN)
+        if of_azure and isinstance(report.longrepr, tuple):
+            # pytest folds skips of one place and reason; without a line they are of one place.
+            place: tuple[object, ...] = (str(item.path.parent), None, report.longrepr[2])
+            vars(report)["longrepr"] = place
 
     def note(self, problem: str) -> None:
         """Keep a problem that changes no outcome: it is shown among the warnings of the check."""
@@ -137,6 +156,8 @@ class CheckState:
             evidence=evidence.path,
             diagnosis=evidence.diagnosis,
             warnings=(*evidence.warnings, *self._notes),
+            skip=self._skip,
+            missing_actions=self._missing_actions,
         )
 
     def _remedy(self) -> str:
@@ -193,6 +214,10 @@ def show_crash(report: pytest.TestReport, record: CheckRecord, target: str) -> p
 
 def _properties(record: CheckRecord, target: str) -> dict[str, str]:
     """What junit.xml and the page show of a check."""
+    of_skip = {
+        "aksnet_skip": record.skip.value if record.skip else "",
+        "aksnet_missing_actions": ", ".join(record.missing_actions),
+    }
     return {
         "aksnet_id": record.id,
         "aksnet_title": record.title,
@@ -205,6 +230,7 @@ def _properties(record: CheckRecord, target: str) -> dict[str, str]:
         "aksnet_retries": str(record.retries.total),
         "aksnet_evidence": record.evidence,
         "aksnet_target": target,
+        **{name: value for name, value in of_skip.items() if value},
     }
 
 
@@ -241,6 +267,16 @@ def _skip(item: pytest.Item, report: pytest.TestReport, error: NotApplicable) ->
     report.outcome = "skipped"
     path, line, _ = item.reportinfo()
     report.longrepr = (str(path), (line or 0) + 1, f"Skipped: {one_line(str(error), _MAX_REASON)}")
+
+
+def _kind_of_skip(item: pytest.Item, error: BaseException | None) -> Skip:
+    if isinstance(error, ArmForbidden):
+        return Skip.AZURE_FORBIDDEN
+    if isinstance(error, ArmNotAsked):
+        return Skip.AZURE_NOT_ASKED
+    if isinstance(error, NotApplicable):
+        return Skip.NOT_CONCERNED
+    return item.stash.get(SKIP_KEY, Skip.NOT_RUN_HERE)
 
 
 def _first_line(text: str) -> str:

@@ -9,16 +9,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from pytest_aksnet.collection import META_KEY
+from pytest_aksnet.collection import META_KEY, SKIP_KEY
 from pytest_aksnet.making import Making, makings
 from pytest_aksnet.model.peers import NodeRef
 from pytest_aksnet.model.policy_table import PutPolicy
+from pytest_aksnet.model.record import Skip
 from pytest_aksnet.needs import BANDWIDTH_LEASE, RUN_LEASE, need_of
 from pytest_aksnet.options import ACTION_CLASSES
 from pytest_aksnet.policy_sessions import case_of, uses_tables
+from pytest_aksnet.report.azure_access import Skipped, azure_access, not_asked_line
 from pytest_aksnet.selection import rights_lines
 from pytest_aksnet.session import AksnetSession
 from pytest_aksnet.spelling import canonical_image, pins_nothing
+
+_SEE_BELOW = "Azure Resource Manager is not asked, see below"
 
 
 def plan_lines(items: Sequence[pytest.Item], session: AksnetSession | None) -> Iterator[str]:
@@ -35,6 +39,7 @@ def plan_lines(items: Sequence[pytest.Item], session: AksnetSession | None) -> I
     for item in items:
         yield from _check(item, made.get(item))
     yield ""
+    yield from _without_azure(items)
     sets = connected.settings.policy_sets if connected is not None else 0
     yield from _totals(items, made, nodes, sets)
     if connected is not None and any(need_of(item).namespaces for item in made):
@@ -83,7 +88,8 @@ def _check(item: pytest.Item, made: tuple[tuple[Making, ...], bool] | None) -> I
     else:
         yield "    (no check)"
     if made is None:
-        yield f"    would be skipped: {_skip_reason(item)}"
+        why = _SEE_BELOW if _is_azure_missing(item) else _skip_reason(item)
+        yield f"    would be skipped: {why}"
         return
     actions = need_of(item).actions
     yield "    would run" + (f", as {', '.join(sorted(actions))}" if actions else "")
@@ -94,6 +100,26 @@ def _check(item: pytest.Item, made: tuple[tuple[Making, ...], bool] | None) -> I
     if not whole:
         said.append("what its text does not tell")
     yield f"    would create: {'; '.join(_counted(said)) or 'nothing'}"
+
+
+def _is_azure_missing(item: pytest.Item) -> bool:
+    return item.stash.get(SKIP_KEY, None) is Skip.AZURE_NOT_ASKED
+
+
+def _without_azure(items: Iterable[pytest.Item]) -> Iterator[str]:
+    """Once for all of them, how many checks Azure would add, and what to set."""
+    access = azure_access(
+        Skipped(check=_check_id(item), skip=Skip.AZURE_NOT_ASKED, reason=_skip_reason(item))
+        for item in items
+        if _is_azure_missing(item)
+    )
+    if access is not None:
+        yield not_asked_line(access)
+
+
+def _check_id(item: pytest.Item) -> str:
+    meta = item.stash.get(META_KEY, None)
+    return meta.id if meta is not None else item.nodeid
 
 
 def _table(item: pytest.Item) -> str:

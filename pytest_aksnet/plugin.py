@@ -25,6 +25,7 @@ from pytest_aksnet.run_state import (
     begin_results,
     begin_run,
     changes_cluster,
+    controls_of,
     handed_over,
     is_ours,
     is_worker,
@@ -75,6 +76,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings = options.read_settings(config)
     config.stash[SETTINGS_KEY] = settings
+    if settings.redact_subscriptions:
+        from pytest_aksnet.run_state import begin_redaction
+
+        begin_redaction(settings)
+    if settings.controls is not None:
+        controls_of(config)  # what is wrong with the file is said before anything begins
     if settings.policies is not None or settings.policy_pods:
         from pytest_aksnet.own_policies import collect_too
 
@@ -85,7 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if settings.report_dir is not None and writes and not is_worker(config):
         from pytest_aksnet.reporting import start_report
 
-        config.stash[REPORT_KEY] = start_report(config, settings, config.stash[RUN_ID_KEY])
+        run_id = config.stash[RUN_ID_KEY]
+        config.stash[REPORT_KEY] = start_report(config, settings, run_id, controls_of(config))
 
 
 def _new_run_id() -> str:
@@ -194,7 +202,12 @@ def pytest_report_teststatus(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List what pytest's own summary leaves out."""
     inconclusive = terminalreporter.stats.get("inconclusive", [])
-    report = terminalreporter.config.stash.get(REPORT_KEY, None)
+    stash = terminalreporter.config.stash
+    report, run = stash.get(REPORT_KEY, None), stash.get(RUN_KEY, None)
+    if run is not None:
+        from pytest_aksnet.reporting import show_azure
+
+        show_azure(terminalreporter, terminalreporter.stats.get("skipped", []), run.azure_scopes)
     if inconclusive or report is not None:
         from pytest_aksnet.reporting import show_files, show_inconclusive
 
@@ -239,7 +252,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before junitxml, which insists that its writer is registered
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the lab; give back the writers that were called off."""
+    """End the lab and what holds for this run alone; give back the writers called off."""
     for writer in config.stash.get(CALLED_OFF_KEY, []):
         config.pluginmanager.register(writer)
     lab = config.stash.get(LAB_KEY, None)
@@ -247,3 +260,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         lab.stop()
     if INTERRUPTS_KEY in config.stash:
         config.stash[INTERRUPTS_KEY].restore()
+    if SETTINGS_KEY in config.stash and config.stash[SETTINGS_KEY].redact_subscriptions:
+        from pytest_aksnet.report.redaction import hide_subscriptions
+
+        hide_subscriptions(None)

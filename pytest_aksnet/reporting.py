@@ -2,16 +2,24 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import pytest
 
+from pytest_aksnet.model.controls import Controls
 from pytest_aksnet.model.errors import AksnetError
-from pytest_aksnet.model.record import Retries
+from pytest_aksnet.model.record import Retries, Skip
 from pytest_aksnet.options import Settings
+from pytest_aksnet.report.azure_access import (
+    Skipped,
+    azure_access,
+    not_asked_line,
+    permission_lines,
+)
 from pytest_aksnet.report.baseline import load_baseline
-from pytest_aksnet.report.html import HTML_FILE, STYLE_FILES, HtmlReport
+from pytest_aksnet.report.html import HTML_FILE, STYLE_FILES, HtmlReport, properties_of
+from pytest_aksnet.report.redaction import clean, one_line
 from pytest_aksnet.report.results import Results, retries_from_json
 from pytest_aksnet.report.run import RunReport
 from pytest_aksnet.report.serialisation import to_json
@@ -23,7 +31,9 @@ _HTML_OF_OURS = "aksnet-html"
 _WRITERS = ("pytest_html.", "_pytest.junitxml")
 
 
-def start_report(config: pytest.Config, settings: Settings, run_id: str) -> RunReport:
+def start_report(
+    config: pytest.Config, settings: Settings, run_id: str, controls: Controls
+) -> RunReport:
     """Switch on what writes into the report directory. Raises pytest.UsageError."""
     assert settings.report_dir is not None
     try:
@@ -44,6 +54,7 @@ def start_report(config: pytest.Config, settings: Settings, run_id: str) -> RunR
         lab_faults=settings.lab_faults,
         baseline=baseline,
         save_baseline_to=settings.save_baseline,
+        controls=controls,
     )
     if not getattr(config.option, "xmlpath", None):
         config.option.xmlpath = str(settings.report_dir / JUNIT_FILE)
@@ -51,6 +62,7 @@ def start_report(config: pytest.Config, settings: Settings, run_id: str) -> RunR
         if not config.option.htmlpath:
             config.option.htmlpath = str(settings.report_dir / HTML_FILE)
             config.option.self_contained_html = True
+            report.page = HTML_FILE
         config.option.css = [*config.option.css, *map(str, STYLE_FILES)]
         html = HtmlReport(report, lambda: _finished(report))
         config.pluginmanager.register(html, _HTML_OF_OURS)
@@ -110,6 +122,41 @@ def show_inconclusive(
         first_line = str(report.longrepr).partition("\n")[0]
         terminal.write("INCONCLUSIVE", yellow=True)
         terminal.write_line(f" {report.nodeid} - {first_line}")
+
+
+def show_azure(
+    terminal: pytest.TerminalReporter,
+    reports: Sequence[pytest.TestReport],
+    scopes: Sequence[str],
+) -> None:
+    """What more access to Azure would show, once for all skipped checks.
+
+    `scopes` are the subscriptions of the cluster, as far as they are known.
+    """
+    access = azure_access(_skipped(reports), scopes)
+    if access is None or terminal.no_summary:
+        return
+    if access.would_add:
+        terminal.section("what Azure would add", yellow=True)
+        terminal.write_line(one_line(not_asked_line(access)))
+        terminal.write_line(one_line(", ".join(access.would_add)))
+    if access.missing:
+        terminal.section("missing permissions in Azure", yellow=True)
+        for line in permission_lines(access):
+            terminal.write_line(clean(line))
+
+
+def _skipped(reports: Sequence[pytest.TestReport]) -> Iterator[Skipped]:
+    for report in reports:
+        known = properties_of(report)
+        if known.get("skip") in (Skip.AZURE_NOT_ASKED.value, Skip.AZURE_FORBIDDEN.value):
+            actions = known.get("missing_actions", "")
+            yield Skipped(
+                check=known.get("id", report.nodeid),
+                skip=Skip(known["skip"]),
+                reason=known.get("reason", ""),
+                actions=tuple(actions.split(", ")) if actions else (),
+            )
 
 
 def show_files(terminal: pytest.TerminalReporter, report: RunReport) -> None:

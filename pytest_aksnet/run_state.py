@@ -3,6 +3,7 @@
 Loaded in every pytest run: imports nothing but pytest and the option table.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_aksnet.fixtures import SESSION_KEY
-from pytest_aksnet.options import SETTINGS_KEY
+from pytest_aksnet.options import SETTINGS_KEY, Settings
 
 if TYPE_CHECKING:
     from pytest_aksnet.interrupts import Interrupts
     from pytest_aksnet.lab_process import LabProcess
+    from pytest_aksnet.model.controls import Controls
     from pytest_aksnet.report.run import RunReport
     from pytest_aksnet.session import AksnetSession
     from pytest_aksnet.whole_run import WholeRun
@@ -35,6 +37,7 @@ REPORT_KEY: "pytest.StashKey[RunReport]" = pytest.StashKey()
 RUN_KEY: "pytest.StashKey[WholeRun]" = pytest.StashKey()
 INTERRUPTS_KEY: "pytest.StashKey[Interrupts]" = pytest.StashKey()
 CALLED_OFF_KEY = pytest.StashKey[list[object]]()
+CONTROLS_KEY: "pytest.StashKey[Controls]" = pytest.StashKey()
 _making_session = threading.Lock()
 
 
@@ -64,6 +67,32 @@ def needs_cluster(item: pytest.Item) -> bool:
 def changes_cluster(nodeid: str) -> bool:
     """Whether a test of that id, if it uses the cluster, may create something there."""
     return not nodeid.startswith(f"{READ_ONLY}::")
+
+
+def controls_of(config: pytest.Config) -> "Controls":
+    """The controls that checks prove, read when first asked for. Raises pytest.UsageError."""
+    if CONTROLS_KEY not in config.stash:
+        from pytest_aksnet.control_file import read_controls
+        from pytest_aksnet.model.errors import SettingsError
+
+        try:
+            config.stash[CONTROLS_KEY] = read_controls(config.stash[SETTINGS_KEY].controls)
+        except SettingsError as error:
+            raise pytest.UsageError(str(error)) from error
+    return config.stash[CONTROLS_KEY]
+
+
+def begin_redaction(settings: Settings) -> None:
+    """From now on show and write placeholders for the ids of subscriptions and tenants."""
+    from pytest_aksnet.report.redaction import hide_subscriptions
+    from pytest_aksnet.report.subscriptions import SubscriptionNames
+
+    names = SubscriptionNames(
+        tenants=[os.environ.get("AZURE_TENANT_ID", "")],
+        subscriptions=[os.environ.get("AZURE_SUBSCRIPTION_ID", "")],
+    )
+    names.hide(settings.resource_id or "")
+    hide_subscriptions(names)
 
 
 def session_of(config: pytest.Config) -> "AksnetSession":

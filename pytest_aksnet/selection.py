@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 
 import pytest
 
+from pytest_aksnet.collection import SKIP_KEY
+from pytest_aksnet.model.record import Skip
 from pytest_aksnet.model.rights import RIGHTS_PAGE, Preflight
 from pytest_aksnet.needs import Need, fixtures_of, need_of, together
 from pytest_aksnet.options import Settings
@@ -33,6 +35,8 @@ def leave_out(items: Sequence[pytest.Item], session: AksnetSession) -> str:
         why = one_line(session.why_not(need))
         if why:
             item.add_marker(pytest.mark.skip(reason=why))
+            is_azure = need.azure and why == one_line(session.no_azure)
+            item.stash[SKIP_KEY] = Skip.AZURE_NOT_ASKED if is_azure else Skip.NOT_RUN_HERE
             reasons[why] += 1
     if not reasons or reasons.total() < len(selected):
         return ""

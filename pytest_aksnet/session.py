@@ -245,8 +245,13 @@ class AksnetSession:
             allowed=self.settings.allowed,
             nodes=len(self.nodes),
             left_out=self.left_out,
-            no_azure=why_not_asked(self.settings, os.environ),
+            no_azure=self.no_azure,
         )
+
+    @property
+    def no_azure(self) -> str:
+        """Why this run asks nothing of Azure; empty where it does."""
+        return why_not_asked(self.settings, os.environ)
 
     @property
     def host_network(self) -> bool:

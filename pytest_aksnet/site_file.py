@@ -25,6 +25,7 @@ from pytest_aksnet.model.site import (
     WhoAmI,
     host_and_port,
 )
+from pytest_aksnet.site_azure import AzureProfileReader
 from pytest_aksnet.site_rules import contradiction
 from pytest_aksnet.site_values import Values
 
@@ -56,6 +57,7 @@ KEYS = (
     "max_mbps",
     "as_of",
     "address_plan",
+    "azure_profile",
 )
 """Every key of the file, in the order of the documentation."""
 
@@ -135,6 +137,7 @@ class _Reader(Values):
             internet_client=self._client(content, "internet_client", "the client on the internet"),
             as_of=self._day(content, "as_of"),
             address_plan=self._address_plan(content),
+            azure_profile=AzureProfileReader(self._path).settings(content),
         )
         if found := contradiction(site):
             raise self._error(found.key, found.problem)

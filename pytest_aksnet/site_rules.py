@@ -89,6 +89,16 @@ def _families(site: Site) -> Iterable[Contradiction]:
         )
 
 
+def _ranges_of_a_private_api_server(site: Site) -> Iterable[Contradiction]:
+    """AKS docs: api-server-authorized-ip-ranges, limitations."""
+    wanted = site.azure_profile
+    if wanted.get(("private_cluster",)) is True and wanted.get(("authorized_ranges",)):
+        yield Contradiction(
+            key="azure_profile.authorized_ranges",
+            problem="a private cluster cannot have authorized ranges; leave out one of the two",
+        )
+
+
 def _plain(name: str) -> str:
     return name.rstrip(".").lower()
 
@@ -97,4 +107,12 @@ def _place(one: Destination) -> tuple[str, int]:
     return (_plain(one.host), one.port)
 
 
-_RULES = (_no_way_out, _twice, _names_disagree, _reached_and_not, _outside_its_zone, _families)
+_RULES = (
+    _no_way_out,
+    _twice,
+    _names_disagree,
+    _reached_and_not,
+    _outside_its_zone,
+    _families,
+    _ranges_of_a_private_api_server,
+)

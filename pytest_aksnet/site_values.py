@@ -22,10 +22,11 @@ Read = TypeVar("Read")
 
 
 class Values:
-    """Reads the values of one file. Every method raises SettingsError with file and key."""
+    """Reads the values of one file. Every method raises SettingsError with option, file and key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, option: str = "--aksnet-config") -> None:
         self._path = path
+        self._option = option
 
     def _choice(
         self, content: Mapping[str, object], key: str, choices: tuple[str, ...], default: str
@@ -145,7 +146,7 @@ class Values:
         return float(value)
 
     def _error(self, where: str, problem: str) -> SettingsError:
-        return SettingsError(f"--aksnet-config={self._path}: {where}: {problem}")
+        return SettingsError(f"{self._option}={self._path}: {where}: {problem}")
 
 
 def _meant(word: object, known: Collection[str]) -> str:

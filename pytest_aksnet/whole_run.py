@@ -3,14 +3,17 @@
 Nobody else takes the run's Lease, removes namespaces, or tells the report about the cluster.
 """
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pytest_aksnet.report.results import ClusterInfo, NodeInfo, profile_facts
 from pytest_aksnet.report.run import RunReport
 from pytest_aksnet.run_lease import RunLease
 from pytest_aksnet.session import AksnetSession
 from pytest_aksnet.shared_local import LocalShared
+
+_SUBSCRIPTION = re.compile(r"/subscriptions/[^/]+", re.IGNORECASE)
 
 
 class WholeRun:
@@ -20,6 +23,16 @@ class WholeRun:
         self.shared = shared
         self._session = session
         self._lease: RunLease | None = None
+
+    @property
+    def azure_scopes(self) -> tuple[str, ...]:
+        """The subscriptions of Azure that the cluster is in, as scopes; empty if unknown."""
+        named = self._session.settings.resource_id
+        known: Sequence[str] = (named,) if named else ()
+        if not known and self.shared.is_open:
+            known = self.shared.opening().provider_ids
+        found = (_SUBSCRIPTION.search(text) for text in known)
+        return tuple(sorted({one[0].lower() for one in found if one}))
 
     def begin(self, say: Callable[[str], None]) -> None:
         """Take the run's Lease, before anything is created; waits for other runs' end if need be.
@@ -62,6 +75,7 @@ class WholeRun:
         if not self.shared.is_open:
             return
         session, opening, profile = self._session, self.shared.opening(), self.shared.profile_read
+        report.learn_azure(self.azure_scopes)
         report.learn(
             ClusterInfo(
                 server=session.cluster.server,

@@ -13,10 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_aksnet.model.arm import Exchange
 from pytest_aksnet.model.execution import Completed, Execution
 from pytest_aksnet.model.observation import PolicyTable
 from pytest_aksnet.model.record import Attempt
 from pytest_aksnet.model.verdict import Verdict
+from pytest_aksnet.report.exchange_text import exchange_lines
 from pytest_aksnet.report.redaction import clean, one_line
 from pytest_aksnet.report.serialisation import tagged, timestamp, to_json
 from pytest_aksnet.report.table_html import tables_page
@@ -27,11 +29,16 @@ ATTEMPTS_FILE = "attempts.jsonl"
 TEXT_FILE = "evidence.txt"
 TABLES_FILE = "tables.html"
 _MAX_NAME = 120
+# What is asked of ARM is read, not judged.
+_NO_LOOK = "azure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What one check left. `path` is relative to the report directory, empty without a report."""
+    """What one check left. `path` is relative to the report directory, empty without a report.
+
+    `attempts` are the looks: exchanges with ARM are not counted.
+    """
 
     attempts: int
     observations: tuple[dict[str, object], ...]
@@ -57,7 +64,7 @@ class EvidenceRecorder:
 
     def _reset(self) -> None:
         self._name = ""
-        self._count = 0
+        self._count = self._looks = 0
         self._text: list[str] = []
         self._observations: dict[tuple[str, str, str], dict[str, object]] = {}
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
@@ -72,6 +79,7 @@ class EvidenceRecorder:
     def attempt(self, attempt: Attempt) -> None:
         """Keep one attempt; it is on disk when this returns."""
         self._count += 1
+        self._looks += attempt.role != _NO_LOOK
         key = (attempt.role, attempt.source, attempt.command_line)
         if isinstance(attempt.observation, PolicyTable):
             self._tables.append(attempt.observation)
@@ -119,7 +127,7 @@ class EvidenceRecorder:
         if self._report_dir is not None and self._folder is not None:
             path = str(self._folder.relative_to(self._report_dir))
         return Evidence(
-            attempts=self._count,
+            attempts=self._looks,
             observations=tuple(self._observations.values()),
             diagnosis="; ".join(self._diagnoses),
             warnings=_distinct(verdict.warning for verdict in self._verdicts.values()),
@@ -191,7 +199,7 @@ def take_over(report_dir: Path, place: str, header: Mapping[str, str]) -> tuple[
     """Close the evidence of a check whose process has died, under `header`.
 
     `place` is what `EvidenceRecorder.place` gave. Returns the folder, relative to the report
-    directory, and the number of attempts in it; nothing where the check left nothing.
+    directory, and the number of looks in it; nothing where the check left nothing.
     """
     wanted = report_dir / place
     for folder in sorted(wanted.parent.glob("*"), reverse=True):
@@ -201,10 +209,20 @@ def take_over(report_dir: Path, place: str, header: Mapping[str, str]) -> tuple[
             continue
         title = "".join(f"{key}: {one_line(value)}\n" for key, value in header.items())
         _write_synced(folder / TEXT_FILE, f"{title}\nWhat was seen is in {ATTEMPTS_FILE}.\n")
-        lines = (folder / ATTEMPTS_FILE).read_bytes().split(b"\n")
-        attempts = sum(1 for line in lines if line.startswith(b'{"number"'))
-        return str(folder.relative_to(report_dir)), attempts
+        return str(folder.relative_to(report_dir)), _looks_in(folder / ATTEMPTS_FILE)
     return "", 0
+
+
+def _looks_in(file: Path) -> int:
+    """The looks in a file whose last line may be cut."""
+    looks = 0
+    for line in file.read_bytes().split(b"\n"):
+        try:
+            role = json.loads(line).get("role")
+        except ValueError:
+            continue
+        looks += role not in (None, _NO_LOOK)
+    return looks
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
@@ -216,7 +234,11 @@ def _as_text(number: int, attempt: Attempt) -> str:
     lines = [
         f"{number}. {attempt.role} from {one_line(attempt.source)} at {timestamp(attempt.started)}",
         f"   $ {clean(attempt.command_line)}",
-        *_execution_lines(attempt.execution),
+        *(
+            exchange_lines(attempt.execution)
+            if isinstance(attempt.execution, Exchange)
+            else _execution_lines(attempt.execution)
+        ),
     ]
     if isinstance(attempt.observation, PolicyTable):
         lines += ["   seen:", *(f"   | {line}" for line in table_lines(attempt.observation))]

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
 
-import jinja2
 import pytest
 
+from pytest_aksnet.report.azure_access import role_text
 from pytest_aksnet.report.evidence import TEXT_FILE
 from pytest_aksnet.report.results import Results
 from pytest_aksnet.report.run import RunReport
 from pytest_aksnet.report.table_html import STYLE_FILE as TABLES_STYLE_FILE
+from pytest_aksnet.report.templates import template
 
 HTML_FILE = "report.html"
 STYLE_FILES = (Path(__file__).with_name("style.css"), TABLES_STYLE_FILE)
@@ -140,13 +141,9 @@ class HtmlReport:
         if self._data is not None:
             self._data.title = _title(self._run)
             self._correct_counts(self._data.outcomes)
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        template = environment.get_template("summary.html.j2")
-        prefix.append(template.render(results=self._results()))
+        results = self._results()
+        role = role_text(results.azure) if results.azure is not None else ""
+        prefix.append(template("summary.html.j2").render(results=results, role=role))
 
     def _correct_counts(self, outcomes: dict[str, dict[str, object]]) -> None:
         moves = [

@@ -2,10 +2,13 @@
 
 What is cleaned here may come from anybody: peers that answer a probe, DNS servers, labels. The cost
 is bounded by the limit, whatever the text: it is cut before anything looks for patterns in it, and
-each pattern takes time in proportion to what is left.
+each pattern takes time in proportion to what is left. Whether ids of subscriptions are taken out
+is switched for the whole process.
 """
 
 import re
+
+from pytest_aksnet.report.subscriptions import SubscriptionNames
 
 MAX_STREAM_CHARS = 65536
 _REDACTED = "[redacted]"
@@ -67,6 +70,17 @@ class _Visible(dict[int, str]):
 
 
 _VISIBLE = _Visible()
+_names: SubscriptionNames | None = None
+
+
+def hide_subscriptions(names: SubscriptionNames | None) -> None:
+    """From now on put these placeholders into all that is cleaned here; None ends that."""
+    global _names
+    _names = names
+
+
+def _without_ids(text: str) -> str:
+    return text if _names is None else _names.hide(text)
 
 
 def redact(text: str) -> str:
@@ -82,7 +96,7 @@ def visible(text: str) -> str:
     Those are control characters but line feed and tab, marks that turn the direction of writing,
     spaces without width, halves of surrogate pairs, and what Unicode has not assigned.
     """
-    return _ANSI.sub("", text).replace("\r\n", "\n").translate(_VISIBLE)
+    return _without_ids(_ANSI.sub("", text).replace("\r\n", "\n").translate(_VISIBLE))
 
 
 def clean(text: str, limit: int = MAX_STREAM_CHARS) -> str:
@@ -90,7 +104,7 @@ def clean(text: str, limit: int = MAX_STREAM_CHARS) -> str:
 
     Where it is longer the middle is left out, and the gap says how much that was.
     """
-    return _cut(redact(visible(_cut(text, limit))), limit)
+    return _cut(redact(visible(_cut(_without_ids(text), limit))), limit)
 
 
 def one_line(text: str, limit: int = MAX_STREAM_CHARS) -> str:

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_aksnet.model.profile import NetworkProfile
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Severity
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Retries, Severity, Skip
+from pytest_aksnet.report.azure_access import AzureAccess
 from pytest_aksnet.report.baseline import Worse
+from pytest_aksnet.report.control_results import FrameworkResult
 from pytest_aksnet.report.serialisation import to_json
 from pytest_aksnet.report.table_summary import TableSummary
 
@@ -100,7 +102,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The whole of results.json. `policy_tables` sums up truth tables, where there were any."""
+    """The whole of results.json. `policy_tables` sums up truth tables, where there were any.
+
+    `azure` is what more access to Azure would show, None where nothing was hidden.
+    """
 
     schema: Literal["pytest-aksnet/results/1"]
     run: RunInfo
@@ -108,6 +113,8 @@ class Results:
     profile: Mapping[str, ProfileFact]
     summary: Summary
     policy_tables: TableSummary | None
+    azure: AzureAccess | None
+    controls: tuple[FrameworkResult, ...]
     checks: tuple[CheckRecord, ...]
 
 
@@ -187,7 +194,8 @@ def record_from_json(line: Mapping[str, object]) -> CheckRecord:
     fields: dict[str, object] = dict(line)
     fields["severity"] = Severity(fields["severity"])
     fields["outcome"] = CheckOutcome(fields["outcome"])
-    for name in ("controls", "observations", "warnings"):
+    fields["skip"] = Skip(fields["skip"]) if fields["skip"] else None
+    for name in ("controls", "observations", "warnings", "missing_actions"):
         value = fields[name]
         fields[name] = tuple(value) if isinstance(value, list) else ()
     fields["retries"] = retries_from_json(fields["retries"])

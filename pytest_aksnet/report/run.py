@@ -1,11 +1,15 @@
 """The report of one run as the controller keeps it: what was learnt, and the files at the end."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pytest_aksnet.model.controls import Controls
 from pytest_aksnet.model.record import CheckOutcome, Retries
+from pytest_aksnet.report.azure_access import azure_access, skipped_of
 from pytest_aksnet.report.baseline import compare, save_baseline
+from pytest_aksnet.report.control_pages import write_control_pages
+from pytest_aksnet.report.control_results import control_results
 from pytest_aksnet.report.results import (
     ClusterInfo,
     ProfileFact,
@@ -24,7 +28,8 @@ TOOL = "pytest-aksnet"
 class RunReport:
     """Collects what the processes of a run have learnt; `finish` writes results.json.
 
-    `lab` is MODE:ENGINE, empty on a live cluster.
+    `lab` is MODE:ENGINE, empty on a live cluster. `controls` are those that have pages. `page`
+    is the file of all checks in the report directory, empty until something is to write it.
     """
 
     def __init__(
@@ -37,10 +42,12 @@ class RunReport:
         lab_faults: tuple[str, ...],
         baseline: Mapping[str, CheckOutcome] | None,
         save_baseline_to: Path | None,
+        controls: Controls,
     ) -> None:
         self.report_dir = report_dir
         self.run_id = run_id
         self.lab = lab
+        self.page = ""
         self.cluster = ClusterInfo(server="", context="", nodes=())
         self.profile: Mapping[str, ProfileFact] = {}
         self.log = ResultsLog(report_dir)
@@ -49,6 +56,8 @@ class RunReport:
         self._version = version
         self._lab_faults = lab_faults
         self._about_lab: Mapping[str, object] = {}
+        self._azure_scopes: Sequence[str] = ()
+        self._controls = controls
         self._started = time.time()
         self._begun = False
         self._baseline = baseline
@@ -64,6 +73,10 @@ class RunReport:
         """Take over what a process read from the cluster; all read the same."""
         self.cluster = cluster
         self.profile = profile
+
+    def learn_azure(self, scopes: Sequence[str]) -> None:
+        """Take over which subscriptions the cluster is in, as scopes of a role."""
+        self._azure_scopes = scopes
 
     def learn_lab(self, about: Mapping[str, object]) -> None:
         """Take over what the lab says of itself: `options`, `real` and `facade`."""
@@ -97,9 +110,12 @@ class RunReport:
             profile=self.profile,
             summary=summarise(records, worse, self._retries_elsewhere),
             policy_tables=summarise_tables(records),
+            azure=azure_access(skipped_of(records), self._azure_scopes),
+            controls=control_results(self._controls, records),
             checks=records,
         )
         write_results(self.report_dir, self.results)
+        write_control_pages(self.report_dir, self.results, self.page)
         if self._save_baseline_to is not None:
             save_baseline(self._save_baseline_to, self.run_id, records)
         return self.results

@@ -11,7 +11,11 @@ from typing import cast
 
 import pytest
 
+from pytest_aksnet.control_file import read_controls
+from pytest_aksnet.report.control_results import page_of
 from tests.plugin.inner_run import run_pytest
+
+FRAMEWORKS = sorted(read_controls(None).frameworks, key=lambda framework: page_of(framework.id))
 
 SUITE = '''
 import time
@@ -106,7 +110,11 @@ def page(folder: Path) -> tuple[str, list[dict[str, object]]]:
 
 def test_a_run_leaves_every_file(report: Path) -> None:
     names = sorted(path.name for path in report.iterdir())
-    assert names == ["evidence", "junit.xml", "report.html", "results.json", "results.jsonl"]
+    pages = [name for name in names if name.startswith("controls-")]
+    assert pages == [page_of(framework.id) for framework in FRAMEWORKS]
+    assert names[len(pages) :] == [
+        *("evidence", "junit.xml", "report.html", "results.json", "results.jsonl")
+    ]
     lines = (report / "results.jsonl").read_text(encoding="utf-8").splitlines()
     ids = sorted(json.loads(line)["id"] for line in lines)
     assert ids == ["dns.blind", "dns.cut", "dns.fails", "dns.passes", "dns.passes", "dns.settings"]
