@@ -9,9 +9,9 @@ from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
 
+from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, ids_of, text
-from pytest_aksnet.model.azure import CLUSTER
 from pytest_aksnet.model.azure_balancers import (
     LOAD_BALANCERS,
     MOST_RULES,
@@ -33,7 +33,7 @@ _OWNER = "aks-managed-cluster-name"
 
 def _read_balancers(look: Look) -> tuple[Balancer, ...]:
     name = look.place.name.lower()
-    found = look.door.network.load_balancers.list(look.read(CLUSTER).node_group)
+    found = look.door.network.load_balancers.list(node_group_of(look))
     # Two clusters may share one group; AKS writes the cluster's name on what it makes.
     mine = (one for one in found if (one.tags or {}).get(_OWNER, name).lower() == name)
     return tuple(map(_balancer, mine))

@@ -26,6 +26,7 @@ from azure.mgmt.core.tools import get_arm_endpoints
 from pytest_aksnet.arm.exchanges import ReadOnly, Recording
 from pytest_aksnet.arm.limits import BoundedRetry, Limits, LongRunning, OneTry
 from pytest_aksnet.arm.refusals import Refused, short
+from pytest_aksnet.arm.sdk_models import lock_models
 from pytest_aksnet.arm.tokens import Authorised, OnlyToArm, Tokens
 from pytest_aksnet.model.arm import Refusal, Sort
 
@@ -117,9 +118,11 @@ class Door:
             for made in self._made.values():
                 made.close()
 
-    def _client(self, kind: "Callable[..., Client]") -> Client:
+    def _client(self, kind: type[Client]) -> Client:
         def make() -> Client:
-            return kind(
+            lock_models(kind)
+            made: Any = kind
+            return made(  # type: ignore[no-any-return]
                 self._tokens,
                 self.subscription,
                 base_url=self._base,

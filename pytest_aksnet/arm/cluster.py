@@ -23,7 +23,7 @@ def _read_cluster(look: Look) -> ManagedCluster:
     place = look.place
     found = look.door.containers.managed_clusters.get(place.group, place.name)
     check_nodes(place, text(found.node_resource_group))
-    access = found.api_server_access_profile
+    access, is_open = found.api_server_access_profile, _is_open(found)
     upgrades = found.auto_upgrade_profile
     return ManagedCluster(
         id=id_of(found) or place.id.lower(),
@@ -35,9 +35,9 @@ def _read_cluster(look: Look) -> ManagedCluster:
         power_state=text(found.power_state.code if found.power_state else None),
         fqdn=text(found.fqdn),
         private_fqdn=text(found.private_fqdn),
-        is_private=access.enable_private_cluster if access else None,
+        is_private=False if is_open else access.enable_private_cluster if access else None,
         has_public_fqdn=access.enable_private_cluster_public_fqdn if access else None,
-        authorized_ranges=texts(access.authorized_ip_ranges) if access else None,
+        authorized_ranges=texts(access.authorized_ip_ranges) if access else () if is_open else None,
         private_zone=text(access.private_dns_zone if access else None),
         upgrade_channel=text(upgrades.upgrade_channel if upgrades else None),
         node_os_channel=text(upgrades.node_os_upgrade_channel if upgrades else None),
@@ -47,6 +47,18 @@ def _read_cluster(look: Look) -> ManagedCluster:
         network=_plan(found.network_profile) if found.network_profile else None,
         in_vnet=access.enable_vnet_integration if access else None,
     )
+
+
+def _is_open(found: Any) -> bool:
+    """Whether the cluster says nothing of being private, and has the name of a public one alone.
+
+    A cluster whose API server nobody has restricted may have no apiServerAccessProfile at all (AKS
+    docs: the output of az aks create); one that is private has privateFQDN (AKS docs:
+    private-clusters).
+    """
+    access = found.api_server_access_profile
+    said = access.enable_private_cluster if access else None
+    return said is None and bool(found.fqdn) and not found.private_fqdn
 
 
 def _plan(found: Any) -> NetworkPlan:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, ids_of, text
 from pytest_aksnet.model.azure import CLUSTER, POOLS
@@ -39,7 +40,7 @@ _MOST_SERIES = 5000
 def _read_gateways(look: Look) -> tuple[NatGateway, ...]:
     """Those of the nodes' group, and those of the pools' subnets wherever they are."""
     network = look.door.network
-    there = list(network.nat_gateways.list(look.read(CLUSTER).node_group))
+    there = list(network.nat_gateways.list(node_group_of(look)))
     known = {id_of(one) for one in there}
     pools = look.read(POOLS)
     used = {one for pool in pools for one in (pool.node_subnet, pool.pod_subnet) if one}

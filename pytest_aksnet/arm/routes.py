@@ -6,10 +6,10 @@ Source: the REST API of Microsoft.Network (2026-03-01), Route Tables.
 from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, ids_of, text
 from pytest_aksnet.arm.vnet import subnets_of_pools
-from pytest_aksnet.model.azure import CLUSTER
 from pytest_aksnet.model.azure_routes import ROUTE_TABLES, RouteTable, UserRoute
 from pytest_aksnet.model.resource_id import resource_id
 
@@ -17,7 +17,7 @@ from pytest_aksnet.model.resource_id import resource_id
 def _read_tables(look: Look) -> tuple[RouteTable, ...]:
     """One list call has those that AKS made; a subnet's own may be anywhere."""
     subnets = subnets_of_pools(look)
-    group = look.read(CLUSTER).node_group
+    group = node_group_of(look)
     there = list(look.door.network.route_tables.list(group))
     known = {id_of(one) for one in there}
     wanted = {one.route_table for one in subnets if one.route_table} - known

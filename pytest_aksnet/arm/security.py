@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, ids_of, text, texts
 from pytest_aksnet.arm.vnet import subnets_of_pools
-from pytest_aksnet.model.azure import CLUSTER
 from pytest_aksnet.model.azure_security import SECURITY_GROUPS, SecurityGroup, SecurityRule
 from pytest_aksnet.model.resource_id import resource_id
 
@@ -18,7 +18,7 @@ from pytest_aksnet.model.resource_id import resource_id
 def _read_groups(look: Look) -> tuple[SecurityGroup, ...]:
     """Those of the nodes' group are on its interfaces; a subnet's may be anywhere."""
     subnets = subnets_of_pools(look)
-    group = look.read(CLUSTER).node_group
+    group = node_group_of(look)
     there = list(look.door.network.network_security_groups.list(group))
     known = {id_of(one) for one in there}
     wanted = {one.security_group for one in subnets if one.security_group} - known

@@ -6,6 +6,7 @@ Source: the REST API of Microsoft.Network (2026-03-01).
 from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, text, texts
 from pytest_aksnet.model.azure import CLUSTER, POOLS
@@ -41,7 +42,7 @@ def _read_vnets(look: Look) -> tuple[VirtualNetwork, ...]:
     wanted = sorted({one.rpartition("/subnets/")[0] for one in subnets})
     if not wanted:
         # A virtual network that AKS made itself is in the nodes' group, and no pool names it.
-        group = look.read(CLUSTER).node_group
+        group = node_group_of(look)
         return tuple(map(_vnet, look.door.network.virtual_networks.list(group)))
     return tuple(map(_vnet, look.together(partial(_get_vnet, look, one) for one in wanted)))
 
@@ -120,7 +121,7 @@ def _get_usage(look: Look, vnet: str) -> list[Any]:
 def _read_addresses(look: Look) -> tuple[PublicAddress, ...]:
     """Those of the nodes' group, and the cluster's outbound ones wherever they are."""
     cluster = look.read(CLUSTER)
-    there = list(look.door.network.public_ip_addresses.list(cluster.node_group))
+    there = list(look.door.network.public_ip_addresses.list(node_group_of(look)))
     known = {id_of(one) for one in there}
     outbound = cluster.network.outbound_ids if cluster.network else ()
     elsewhere = [one for one in outbound if one not in known and "/publicipaddresses/" in one]
