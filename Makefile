@@ -11,7 +11,7 @@ export VENV
 .PHONY: conformance test test-thorough check format setup clean
 
 conformance: setup  ## the suites against the embedded lab, with a report in $(REPORTS)/
-	$(VENV)/bin/pytest suites/ --aksnet-lab=$(MODE):$(ENGINE) --aksnet-report-dir=$(REPORTS) -n $(WORKERS)
+	$(VENV)/bin/pytest suites/ --aksnet-lab=$(MODE):$(ENGINE) --aksnet-lab-arm --aksnet-report-dir=$(REPORTS) -n $(WORKERS)
 
 test: setup  ## the tests of the plugin and of the lab
 	$(VENV)/bin/pytest tests/ -n $(JOBS) --dist worksteal -m "not thorough"
