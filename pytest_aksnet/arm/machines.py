@@ -6,9 +6,8 @@ group. Sources: the REST API of Microsoft.Compute (2026-04-01, sizes 2021-07-01)
 Microsoft.Network (2026-03-01).
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
@@ -30,7 +29,6 @@ from pytest_aksnet.model.azure_machines import (
 _POOL_TAG = "aks-managed-poolname"
 _POWER = "powerstate/"
 _VIEW = "instanceView"
-Found = TypeVar("Found")
 
 
 def _read_scale_sets(look: Look) -> tuple[ScaleSet, ...]:
@@ -58,24 +56,13 @@ def _pool_of(found: Any) -> str:
 
 def _read_machines(look: Look) -> tuple[Machine, ...]:
     group = node_group_of(look)
-    lists = _first_alone(
-        look,
+    lists = look.together(
         [
             *(partial(_instances, look, group, one) for one in _uniform(look)),
             partial(_single_machines, look, group),
         ],
     )
     return tuple(machine for machines in lists for machine in machines)
-
-
-def _first_alone(look: Look, asks: Sequence[Callable[[], list[Found]]]) -> list[list[Found]]:
-    """What each gives: the first before the others.
-
-    Classes of the SDK's models are completed when they are first used, and without a lock: in
-    threads at once a list was seen whose members had stayed plain JSON.
-    """
-    first, *others = asks
-    return [first(), *look.together(others)]
 
 
 def _uniform(look: Look) -> list[ScaleSet]:
@@ -111,8 +98,7 @@ def _machine(found: Any, pool: str) -> Machine:
 
 def _read_interfaces(look: Look) -> tuple[Interface, ...]:
     group = node_group_of(look)
-    lists = _first_alone(
-        look,
+    lists = look.together(
         [
             *(partial(_of_scale_set, look, group, one) for one in _uniform(look)),
             partial(_of_single_machines, look, group),

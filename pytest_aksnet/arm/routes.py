@@ -3,15 +3,14 @@
 Source: the REST API of Microsoft.Network (2026-03-01), Route Tables.
 """
 
-from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.by_id import get_each
 from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, ids_of, text
 from pytest_aksnet.arm.vnet import subnets_of_pools
 from pytest_aksnet.model.azure_routes import ROUTE_TABLES, RouteTable, UserRoute
-from pytest_aksnet.model.resource_id import resource_id
 
 
 def _read_tables(look: Look) -> tuple[RouteTable, ...]:
@@ -21,14 +20,8 @@ def _read_tables(look: Look) -> tuple[RouteTable, ...]:
     there = list(look.door.network.route_tables.list(group))
     known = {id_of(one) for one in there}
     wanted = {one.route_table for one in subnets if one.route_table} - known
-    there += look.together(partial(_get_table, look, one) for one in sorted(wanted))
+    there += get_each(look, sorted(wanted), lambda door: door.network.route_tables)
     return tuple(map(_table, there))
-
-
-def _get_table(look: Look, table: str) -> Any:
-    place = resource_id(table)
-    tables = look.door_of(place.subscription).network.route_tables
-    return tables.get(place.group, place.name)
 
 
 def _table(found: Any) -> RouteTable:

@@ -4,15 +4,14 @@ Source: the REST API of Microsoft.Network (2026-03-01), Network Security Groups.
 """
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.by_id import get_each
 from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
 from pytest_aksnet.arm.values import id_of, ids_of, text, texts
 from pytest_aksnet.arm.vnet import subnets_of_pools
 from pytest_aksnet.model.azure_security import SECURITY_GROUPS, SecurityGroup, SecurityRule
-from pytest_aksnet.model.resource_id import resource_id
 
 
 def _read_groups(look: Look) -> tuple[SecurityGroup, ...]:
@@ -27,15 +26,8 @@ def _read_groups(look: Look) -> tuple[SecurityGroup, ...]:
 
 def groups_of(look: Look, wanted: Iterable[str]) -> tuple[SecurityGroup, ...]:
     """The security groups with these ids."""
-    return tuple(
-        map(_group, look.together(partial(_get_group, look, one) for one in sorted(wanted)))
-    )
-
-
-def _get_group(look: Look, group: str) -> Any:
-    place = resource_id(group)
-    groups = look.door_of(place.subscription).network.network_security_groups
-    return groups.get(place.group, place.name)
+    found = get_each(look, sorted(wanted), lambda door: door.network.network_security_groups)
+    return tuple(map(_group, found))
 
 
 def _group(found: Any) -> SecurityGroup:

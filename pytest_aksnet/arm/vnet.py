@@ -6,9 +6,11 @@ Source: the REST API of Microsoft.Network (2026-03-01).
 from functools import partial
 from typing import Any
 
+from pytest_aksnet.arm.by_id import get_each
+from pytest_aksnet.arm.client import Door
 from pytest_aksnet.arm.cluster import node_group_of
 from pytest_aksnet.arm.reader import Look, TopicReader
-from pytest_aksnet.arm.values import id_of, text, texts
+from pytest_aksnet.arm.values import id_of, ids_of, text, texts
 from pytest_aksnet.model.azure import CLUSTER, POOLS
 from pytest_aksnet.model.azure_vnet import (
     PEERED_NETWORKS,
@@ -44,13 +46,11 @@ def _read_vnets(look: Look) -> tuple[VirtualNetwork, ...]:
         # A virtual network that AKS made itself is in the nodes' group, and no pool names it.
         group = node_group_of(look)
         return tuple(map(_vnet, look.door.network.virtual_networks.list(group)))
-    return tuple(map(_vnet, look.together(partial(_get_vnet, look, one) for one in wanted)))
+    return tuple(map(_vnet, get_each(look, wanted, _networks)))
 
 
-def _get_vnet(look: Look, vnet: str) -> Any:
-    place = resource_id(vnet)
-    door = look.door_of(place.subscription)
-    return door.network.virtual_networks.get(place.group, place.name)
+def _networks(door: Door) -> Any:
+    return door.network.virtual_networks
 
 
 def _vnet(found: Any) -> VirtualNetwork:
@@ -78,6 +78,7 @@ def _subnet(found: Any) -> Subnet:
         default_outbound=found.default_outbound_access,
         delegations=tuple(text(one.service_name) for one in found.delegations or ()),
         endpoint_policies=text(found.private_endpoint_network_policies),
+        endpoints=ids_of(found.private_endpoints),
     )
 
 
@@ -97,7 +98,7 @@ def _peering(found: Any) -> Peering:
 def _read_peers(look: Look) -> tuple[VirtualNetwork, ...]:
     peers = {one.remote_vnet for vnet in look.read(VNETS) for one in vnet.peerings}
     wanted = sorted(one for one in peers if one)[:_MOST_PEERS]
-    return tuple(map(_vnet, look.together(partial(_get_vnet, look, one) for one in wanted)))
+    return tuple(map(_vnet, get_each(look, wanted, _networks)))
 
 
 def _read_usage(look: Look) -> tuple[SubnetUsage, ...]:
@@ -125,14 +126,8 @@ def _read_addresses(look: Look) -> tuple[PublicAddress, ...]:
     known = {id_of(one) for one in there}
     outbound = cluster.network.outbound_ids if cluster.network else ()
     elsewhere = [one for one in outbound if one not in known and "/publicipaddresses/" in one]
-    there += look.together(partial(_get_address, look, one) for one in elsewhere)
+    there += get_each(look, elsewhere, lambda door: door.network.public_ip_addresses)
     return tuple(map(_address, there))
-
-
-def _get_address(look: Look, address: str) -> Any:
-    place = resource_id(address)
-    door = look.door_of(place.subscription)
-    return door.network.public_ip_addresses.get(place.group, place.name)
 
 
 def _address(found: Any) -> PublicAddress:

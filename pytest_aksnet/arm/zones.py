@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from azure.core.exceptions import AzureError
+
 from pytest_aksnet.arm.client import Door
 from pytest_aksnet.arm.private_link import networks_near
 from pytest_aksnet.arm.reader import Look, TopicReader
-from pytest_aksnet.arm.refusals import Refused
+from pytest_aksnet.arm.refusals import Refused, refusal_of
 from pytest_aksnet.arm.subscriptions import read_in
 from pytest_aksnet.arm.values import id_of, text
+from pytest_aksnet.model.arm import Sort
 from pytest_aksnet.model.azure import CLUSTER
 from pytest_aksnet.model.azure_private import (
     PRIVATE_ZONES,
@@ -23,6 +26,7 @@ from pytest_aksnet.model.azure_private import (
     ZONE_RECORDS,
     Found,
     PrivateZone,
+    Unread,
     ZoneLink,
     ZoneRecord,
 )
@@ -36,7 +40,8 @@ _LINKED = "/privatednszones/"
 def _read_zones(look: Look) -> Found[PrivateZone]:
     named = set(_named_zones(look))
     subscriptions = {resource_id(one).subscription for one in (*networks_near(look), *named)}
-    found = read_in(look, subscriptions, _zones, PRIVATE_ZONES)
+    found = read_in(look, subscriptions, partial(_zones, named), PRIVATE_ZONES)
+    found = _with_named(look, found, named)
     # What is named by zone groups first, then by its kind: the others are only of interest for
     # the state of their links.
     ordered = sorted(found.items, key=lambda one: (one.id not in named, not one.is_of_endpoints))
@@ -61,7 +66,45 @@ def _named_zones(look: Look) -> Iterator[str]:
         yield own
 
 
-def _zones(door: Door) -> list[PrivateZone]:
+def _with_named(look: Look, found: Found[PrivateZone], named: set[str]) -> Found[PrivateZone]:
+    """The zones with those that are named and that a list lacks.
+
+    A list has what may be read: of a subscription in which only some groups may be, it is not all.
+    What is not there when it is asked for by name is gone.
+    """
+    listed = {one.id for one in found.items}
+    asked = [
+        one
+        for one in sorted(named - listed)
+        if resource_id(one).subscription in found.subscriptions
+    ]
+    answers = look.together(partial(_zone, look, one) for one in asked)
+    unread = tuple(answer for answer in answers if isinstance(answer, Unread))
+    partly = {one.subscription for one in unread}
+    return Found(
+        items=(*found.items, *(one for one in answers if isinstance(one, PrivateZone))),
+        subscriptions=tuple(one for one in found.subscriptions if one not in partly),
+        unread=(*found.unread, *unread),
+    )
+
+
+def _zone(look: Look, zone: str) -> PrivateZone | Unread | None:
+    """A zone by its id; None where there is no such zone."""
+    place = resource_id(zone)
+    zones = look.door_of(place.subscription).private_dns.private_zones
+    try:
+        found = zones.get(place.group, place.name)
+    except AzureError as error:
+        refusal = refusal_of(error, PRIVATE_ZONES.actions)
+        if refusal.sort is Sort.MISSING:
+            return None
+        if refusal.sort is not Sort.FORBIDDEN:
+            raise
+        return Unread(subscription=place.subscription, why=refusal.why, action=refusal.action)
+    return PrivateZone(id=id_of(found), name=text(found.name).lower())
+
+
+def _zones(named: set[str], door: Door) -> list[PrivateZone]:
     found = [
         (
             PrivateZone(id=id_of(one), name=text(one.name).lower()),
@@ -69,7 +112,7 @@ def _zones(door: Door) -> list[PrivateZone]:
         )
         for one in door.private_dns.private_zones.list()
     ]
-    return [zone for zone, links in found if zone.is_of_endpoints or links != 0]
+    return [zone for zone, links in found if zone.is_of_endpoints or links != 0 or zone.id in named]
 
 
 def _read_records(look: Look) -> Found[ZoneRecord]:
@@ -88,7 +131,9 @@ def _read_records(look: Look) -> Found[ZoneRecord]:
 def _records(look: Look, zone: PrivateZone) -> list[ZoneRecord]:
     place = resource_id(zone.id)
     sets = look.door_of(place.subscription).private_dns.record_sets
-    return [_record(one, zone) for one in sets.list_by_type(place.group, place.name, "A")]
+    found = sets.list_by_type(place.group, place.name, "A")
+    # A set may be empty, which is as if it was not there.
+    return [_record(one, zone) for one in found if one.a_records is None or len(one.a_records)]
 
 
 def _record(found: Any, zone: PrivateZone) -> ZoneRecord:

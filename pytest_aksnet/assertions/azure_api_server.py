@@ -1,9 +1,8 @@
 """Verbs about the API server in ARM: who may reach it, and by which name."""
 
-import ipaddress
 from collections.abc import Sequence
 
-from pytest_aksnet.assertions.azure_packets import AzurePackets
+from pytest_aksnet.assertions.azure_packets import AzurePackets, address_told
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.expectations.azure_api_server import (
     judge_names,
@@ -11,11 +10,12 @@ from pytest_aksnet.expectations.azure_api_server import (
     judge_restricted,
     name_for_nodes,
 )
+from pytest_aksnet.model.addresses import is_address
 from pytest_aksnet.model.azure import CLUSTER, ManagedCluster
 from pytest_aksnet.model.azure_vnet import PUBLIC_ADDRESSES
 from pytest_aksnet.model.errors import ArmForbidden, ArmUnanswered, FactUnknown, NotApplicable
 from pytest_aksnet.model.observation import FactSheet
-from pytest_aksnet.model.probing import Answer, Finding, Kind, Probe
+from pytest_aksnet.model.probing import Finding, Kind
 from pytest_aksnet.model.site import HTTPS
 
 _ANSWERS = ("NXDOMAIN", "NOERROR")
@@ -126,7 +126,7 @@ class AzureApiServerVerbs(AzurePackets):
             if self._engine.site.internet is None:
                 raise
             return {}  # what is seen outside is enough
-        found = [known[one] for one in wanted if _is_address(known.get(one, ""))]
+        found = [known[one] for one in wanted if is_address(known.get(one, ""))]
         return dict.fromkeys(found, "effectiveOutboundIPs")
 
     def _seen_outside(self, pods: Sequence[AnyPod]) -> dict[str, str]:
@@ -135,16 +135,16 @@ class AzureApiServerVerbs(AzurePackets):
         seen: dict[str, str] = {}
         for pod in pods if outside is not None else ():
             assert outside is not None
-            probe = self._until_good(Kind.HTTP, outside.host, outside.port)
+            probe = self.good_probe(Kind.HTTP, outside.host, outside.port)
             by_hand = ("curl", "-s", f"http://{outside.host}:{outside.port}/")
             [answer] = self.answers(pod, [probe], what=outside.host, by_hand=by_hand)
-            if address := _told(answer):
+            if address := address_told(answer):
                 seen.setdefault(address, f"seen by {outside.host} of node {pod_of(pod).node}")
         return seen
 
     def _reaches(self, pod: AnyPod, name: str) -> bool | None:
         """Whether a new connection to the API server is made from there; None if not looked at."""
-        probe = self._until_good(Kind.CONNECT, name, HTTPS)
+        probe = self.good_probe(Kind.CONNECT, name, HTTPS)
         by_hand = ("nc", "-vz", "-w", "3", name, str(HTTPS))
         [answer] = self.answers(pod, [probe], what=f"{name}:{HTTPS}", by_hand=by_hand)
         if answer is None or not answer.looked or answer.finding is Finding.UNRESOLVED:
@@ -153,7 +153,7 @@ class AzureApiServerVerbs(AzurePackets):
 
     def _addresses(self, pod: AnyPod, name: str) -> list[str] | None:
         """What the pod's resolver answers; none for no such name, None if that is not known."""
-        probe = self._until_good(Kind.DNS, "", 0, name=f"{name}.", type="A")
+        probe = self.good_probe(Kind.DNS, "", 0, name=f"{name}.", type="A")
         by_hand = ("dig", "+short", f"{name}.")
         [answer] = self.answers(pod, [probe], what=f"name {name}", by_hand=by_hand)
         if answer is None or not answer.looked:
@@ -162,35 +162,7 @@ class AzureApiServerVerbs(AzurePackets):
             return None  # a resolver that cannot tell denies nothing
         records = answer.facts.get("records")
         found = records if isinstance(records, list) else []
-        return [str(one) for one in found if _is_address(str(one))]
-
-    def _until_good(self, kind: Kind, host: str, port: int, **options: str) -> Probe:
-        pacing = self._engine.pacing
-        return Probe(
-            kind=kind,
-            host=host,
-            port=port,
-            timeout_s=pacing.connect_timeout_s,
-            options=options,
-            until=frozenset({Finding.OK}),
-            within_s=pacing.patience_s,
-        )
-
-
-def _told(answer: Answer | None) -> str:
-    """The address in the body of an answer; empty where there is none."""
-    if answer is None or answer.finding is not Finding.OK:
-        return ""
-    text = str(answer.facts.get("body", "")).strip()
-    return text if _is_address(text) else ""
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return [str(one) for one in found if is_address(str(one))]
 
 
 def _yes_or_no(value: bool | None) -> str:

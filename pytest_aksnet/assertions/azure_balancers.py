@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 
 from pytest_aksnet.assertions.azure_looker import AzureVerbs
+from pytest_aksnet.assertions.azure_members import with_machines
 from pytest_aksnet.assertions.azure_settling import settled
 from pytest_aksnet.assertions.balanced_objects import (
     backend_nodes,
@@ -15,13 +16,9 @@ from pytest_aksnet.assertions.load_balancer_causes import why_left_out
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.expectations.addresses import is_private
 from pytest_aksnet.expectations.azure_backends import is_member, judge_inbound_pools
+from pytest_aksnet.expectations.azure_balancer_rules import judge_orphans, judge_timeouts, rules_of
 from pytest_aksnet.expectations.azure_blame import Finding, failed, open_, passed
-from pytest_aksnet.expectations.azure_frontends import (
-    judge_frontends,
-    judge_orphans,
-    judge_timeouts,
-    rules_of,
-)
+from pytest_aksnet.expectations.azure_frontends import judge_frontends
 from pytest_aksnet.expectations.azure_health import judge_health
 from pytest_aksnet.model.azure import CLUSTER, POOLS
 from pytest_aksnet.model.azure_balancers import LOAD_BALANCERS, RULE_HEALTH, Balancer
@@ -86,9 +83,12 @@ class AzureBalancerVerbs(AzureVerbs):
         cluster = self.read(CLUSTER)
 
         def look(balancers: Sequence[Balancer]) -> Finding:
-            return judge_inbound_pools(balancers, backend_nodes(self._engine.api))
+            nodes = backend_nodes(self._engine.api)
+            told = with_machines(self, balancers, nodes, since=since)
+            return judge_inbound_pools(told, nodes)
 
-        finding, balancers = settled(self, self._engine, LOAD_BALANCERS, look, since=time.time())
+        since = time.time()
+        finding, balancers = settled(self, self._engine, LOAD_BALANCERS, look, since=since)
         facts = {f"address of {own.name}": ", ".join(own.load_balancer_ips)}
         facts |= _members(balancers, backend_nodes(self._engine.api))
         return self.judge("backend pools", facts, finding, shows=cluster.id)

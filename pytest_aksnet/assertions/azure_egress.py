@@ -11,13 +11,15 @@ from pytest_aksnet.expectations.azure_egress import (
     on_the_way_out,
     places_of,
 )
+from pytest_aksnet.expectations.azure_outbound import subnets_of
 from pytest_aksnet.model.azure import CLUSTER, POOLS, ManagedCluster
 from pytest_aksnet.model.azure_routes import ROUTE_TABLES
 from pytest_aksnet.model.azure_upgrades import EGRESS_ENDPOINTS, RequiredEndpoint
 from pytest_aksnet.model.azure_vnet import VNETS
 from pytest_aksnet.model.errors import ArmForbidden, ArmUnanswered
 from pytest_aksnet.model.observation import FactSheet
-from pytest_aksnet.model.probing import Answer, Finding, Kind, Probe
+from pytest_aksnet.model.probing import Answer, Finding, Kind
+from pytest_aksnet.model.resource_id import shown_by
 
 
 class AzureEgressVerbs(AzurePackets):
@@ -47,21 +49,16 @@ class AzureEgressVerbs(AzurePackets):
         finding = judge_required_egress(answers, places, resource=cluster.id)
         if finding.resource and not _only_the_api_server(answers, cluster):
             finding = judge_required_egress(answers, places, resource=self._way_out())
-        by_hand = ("az", "aks", "egress-endpoints", "list", "--ids", cluster.id)
+        _, _, _, *place = shown_by(cluster.id)
+        by_hand = ("az", "aks", "egress-endpoints", "list", *place)
         return self.judge("endpoints that are required", facts, finding, by_hand=by_hand)
 
     def _ask(
         self, pod: AnyPod, places: list[Place], endpoints: Sequence[RequiredEndpoint]
     ) -> dict[Place, Answer | None]:
-        pacing = self._engine.pacing
         probes = [
-            Probe(
-                kind=Kind.TLS if is_tls((host, port), endpoints) else Kind.CONNECT,
-                host=host,
-                port=port,
-                timeout_s=pacing.connect_timeout_s,
-                until=frozenset({Finding.OK}),
-                within_s=pacing.patience_s,
+            self.good_probe(
+                Kind.TLS if is_tls((host, port), endpoints) else Kind.CONNECT, host, port
             )
             for host, port in places
         ]
@@ -76,12 +73,11 @@ class AzureEgressVerbs(AzurePackets):
         """What is on the way, as far as this identity may know it."""
         cluster = self.read(CLUSTER)
         try:
-            wanted = {pool.node_subnet for pool in self.read(POOLS)}
-            subnets = [one for vnet in self.read(VNETS) for one in vnet.subnets]
+            pools, vnets = self.read(POOLS), self.read(VNETS)
             tables = self.read(ROUTE_TABLES)
         except (ArmForbidden, ArmUnanswered):
             return cluster.id
-        return on_the_way_out(cluster, [one for one in subnets if one.id in wanted], tables)
+        return on_the_way_out(cluster, subnets_of(pools, vnets, of_nodes=True), tables)
 
 
 def _only_the_api_server(

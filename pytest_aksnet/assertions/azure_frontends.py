@@ -82,6 +82,7 @@ def clients_of(service: Json, inside: str) -> Iterator[Arrival]:
                         protocol=str(port.get("protocol", "TCP")).lower(),
                         destination=frontend,
                         port=int(port["port"]),
+                        is_example=not said,
                     )
 
 

@@ -4,8 +4,9 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pytest_aksnet.assertions.azure_machines import AzureMachines, Neighbourhood
 from pytest_aksnet.assertions.azure_packets import got_there
+from pytest_aksnet.assertions.azure_places import AzurePlaces, Neighbourhood
+from pytest_aksnet.assertions.azure_settling import confirmed
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.expectations.azure_blame import together
 from pytest_aksnet.expectations.azure_networks import (
@@ -26,7 +27,7 @@ from pytest_aksnet.probes.resolver import ResolvConf
 _SERVICE_CIDRS = "/apis/networking.k8s.io/v1/servicecidrs"
 
 
-class AzureNetworkVerbs(AzureMachines):
+class AzureNetworkVerbs(AzurePlaces):
     """What `Arm` says of virtual networks."""
 
     def assert_peerings_connected(self, pod: AnyPod) -> FactSheet:
@@ -101,7 +102,7 @@ class AzureNetworkVerbs(AzureMachines):
             f"DNS servers of {vnet.name}": ", ".join(vnet.dns_servers) or "Azure's"
             for vnet in around.vnets
         }
-        finding = self.confirmed(
+        finding = confirmed(
             lambda since: together(
                 judge_dns_servers(vnet, by_vnet[vnet.id])
                 for vnet in self.neighbourhood(groups=False, since=since).vnets

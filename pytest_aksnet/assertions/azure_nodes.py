@@ -7,7 +7,12 @@ from pytest_aksnet.assertions.azure_looker import AzureVerbs
 from pytest_aksnet.assertions.cluster_state import nodes_of, pods_of
 from pytest_aksnet.assertions.node_health import require_host_network
 from pytest_aksnet.assertions.target import AnyPod, pod_of
-from pytest_aksnet.expectations import azure_acceleration, azure_interfaces, azure_machines
+from pytest_aksnet.expectations import (
+    azure_acceleration,
+    azure_interfaces,
+    azure_machines,
+    azure_private_nodes,
+)
 from pytest_aksnet.expectations.accelerated_networking import virtual_function
 from pytest_aksnet.expectations.azure_blame import Finding, open_, together
 from pytest_aksnet.expectations.azure_machines import ClusterNode
@@ -29,10 +34,13 @@ from pytest_aksnet.probes.nic import Nics
 _ON = "azure.accelerated-networking-on"
 # Nodes come and go while a run lasts: before a failure, ARM's word must be as young as this (s).
 _YOUNG_S = 20.0
+_PAUSE_S = 2.0
 
 _Facts = dict[str, str]
 _Look = Callable[[float], tuple[_Facts, Finding]]
-_OfNode = Callable[[ClusterNode, list[Interface]], Finding]
+_OfNode = Callable[[ClusterNode, list[Interface]], Finding | None]
+_NO_POOL = AzurePool(name="", count=None, max_pods=0)
+_KARPENTER = "karpenter.sh/nodepool"
 
 
 class AzureNodeVerbs(AzureVerbs):
@@ -131,6 +139,8 @@ class AzureNodeVerbs(AzureVerbs):
 
         def judge(node: ClusterNode, found: list[Interface]) -> Finding:
             want = wanted.get(node.pool)
+            if not node.is_of_pool:
+                want = azure_interfaces.wanted_forwarding(plan, _NO_POOL)
             if want is None:
                 return open_(f"nothing says whether the interface of node {node.name} forwards")
             nic = azure_interfaces.main_interface(found)
@@ -164,8 +174,10 @@ class AzureNodeVerbs(AzureVerbs):
         def look(since: float) -> tuple[_Facts, Finding]:
             pools = {pool.name: pool for pool in self.read(POOLS, since=since)}
 
-            def judge(node: ClusterNode, found: list[Interface]) -> Finding:
+            def judge(node: ClusterNode, found: list[Interface]) -> Finding | None:
                 pool = pools.get(node.pool)
+                if not node.is_of_pool:
+                    return None  # its AKSNodeClass says where it is
                 if pool is None:
                     return open_(f"ARM knows no pool {node.pool or 'at all'} of node {node.name}")
                 nic = azure_interfaces.main_interface(found)
@@ -185,17 +197,24 @@ class AzureNodeVerbs(AzureVerbs):
                 **{f"pool {one.name}": f"enableNodePublicIP {one.public_ips}" for one in pools},
                 **{f"node {one.name}": ", ".join(one.external) or "none" for one in nodes},
             }
-            return facts, azure_interfaces.judge_private(pools, machines, found, nodes)
+            return facts, azure_private_nodes.judge_private(pools, machines, found, nodes)
 
         return self._settle("public addresses of nodes", look)
 
     # -- what they rest on -----------------------------------------------------------------
 
     def _settle(self, what: str, look: _Look) -> FactSheet:
-        """Judge what was read; a failure only by a reading that is young."""
+        """Judge what was read; by a young reading where that was before a node came, or failed.
+
+        A failure must last: machines run before they are nodes, and are gone before their nodes.
+        """
         facts, finding = look(0.0)
-        if finding.verdict.outcome is Outcome.FAIL:
+        deadline = self._engine.now() + self._engine.pacing.frontend_s
+        if finding.verdict.outcome is not Outcome.PASS:
             facts, finding = look(time.time() - _YOUNG_S)
+        while finding.verdict.outcome is Outcome.FAIL and self._engine.now() < deadline:
+            self._engine.rest(_PAUSE_S)
+            facts, finding = look(time.time())
         return self.judge(what, facts, finding, shows=self.read(CLUSTER).id)
 
     def _of_each(
@@ -209,7 +228,10 @@ class AzureNodeVerbs(AzureVerbs):
                 continue
             own = found.get(node.machine, [])
             facts[f"node {node.name}"] = "; ".join(map(says, own)) or "no interface"
-            findings.append(judge(node, own) if own else azure_interfaces.unknown_interface(node))
+            finding = judge(node, own) if own else azure_interfaces.unknown_interface(node)
+            findings += [] if finding is None else [finding]
+        if not findings:
+            raise NotApplicable("no node is on a machine of an agent pool in Azure")
         return facts, together(findings)
 
     def _interfaces(self, since: float) -> dict[str, list[Interface]]:
@@ -225,6 +247,8 @@ class AzureNodeVerbs(AzureVerbs):
                 addresses=node.addresses,
                 external=node.external,
                 is_ready=node.is_ready,
+                is_of_pool=_KARPENTER not in node.labels,
+                is_windows=node.info.get("operatingSystem", "").lower() == "windows",
             )
             for node in nodes_of(self._engine.api)
         ]

@@ -1,9 +1,9 @@
 """Verbs about the way out in ARM, held against the addresses that the internet sees of pods."""
 
-import ipaddress
 from collections.abc import Sequence
 
-from pytest_aksnet.assertions.azure_packets import AzurePackets
+from pytest_aksnet.assertions.azure_members import with_machines
+from pytest_aksnet.assertions.azure_packets import AzurePackets, address_told
 from pytest_aksnet.assertions.azure_settling import settled
 from pytest_aksnet.assertions.balanced_objects import backend_nodes
 from pytest_aksnet.assertions.target import AnyPod, pod_of
@@ -44,7 +44,6 @@ from pytest_aksnet.model.azure_vnet import VNETS
 from pytest_aksnet.model.errors import FactUnknown, NotApplicable
 from pytest_aksnet.model.observation import FactSheet
 from pytest_aksnet.model.peers import Endpoint
-from pytest_aksnet.model.probing import Finding as Ending
 from pytest_aksnet.model.probing import Kind
 
 
@@ -105,7 +104,9 @@ class AzureOutboundVerbs(AzurePackets):
         self._outbound_need_balancer()
 
         def judge_now(balancers: Sequence[Balancer]) -> Finding:
-            return judge_outbound_pools(balancers, backend_nodes(self._engine.api))
+            nodes = backend_nodes(self._engine.api)
+            told = with_machines(self, balancers, nodes, since=0.0)
+            return judge_outbound_pools(told, nodes)
 
         finding, balancers = settled(self, self._engine, LOAD_BALANCERS, judge_now)
         nodes = backend_nodes(self._engine.api)
@@ -239,18 +240,8 @@ class AzureOutboundVerbs(AzurePackets):
                 what=f"the address that {to.what} sees",
                 by_hand=("curl", "-s", f"http://{to.host}:{to.port}/"),
             )
-            said = answer is not None and answer.finding is Ending.OK
-            body = str(answer.facts.get("body", "")).strip() if answer and said else ""
-            found[pod_of(pod).node] = body if _is_address(body) else ""
+            found[pod_of(pod).node] = address_told(answer)
         return found
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _uses(ports: Sequence[SnatPorts], names: dict[str, str]) -> dict[str, str]:

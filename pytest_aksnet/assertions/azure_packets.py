@@ -5,11 +5,12 @@ The looks become evidence and judge nothing: whoever asks has both views.
 
 import enum
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pytest_aksnet.assertions.azure_looker import AzureVerbs
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check_many import execution_of
+from pytest_aksnet.model.addresses import is_address
 from pytest_aksnet.model.probing import Answer, Finding, Kind, Probe
 from pytest_aksnet.model.record import Attempt
 
@@ -18,6 +19,8 @@ _GRACE_S = 2.0
 _PASSED = frozenset(
     {Finding.OK, Finding.REFUSED, Finding.RESET, Finding.MUTE, Finding.EOF, Finding.WRONG}
 )
+
+_GOOD = frozenset({Finding.OK})
 
 
 class Seen(enum.Enum):
@@ -63,16 +66,41 @@ class AzurePackets(AzureVerbs):
 
     def patient_probe(self, kind: Kind, host: str, port: int, **options: str) -> Probe:
         """A probe that is repeated until something answers, or patience is over."""
-        pacing = self._engine.pacing
+        within_s = self._engine.pacing.control_patience_s
+        return self._probe(kind, host, port, options, until=_PASSED, within_s=within_s)
+
+    def good_probe(self, kind: Kind, host: str, port: int, **options: str) -> Probe:
+        """A probe that is repeated until it is answered well, or patience is over."""
+        within_s = self._engine.pacing.patience_s
+        return self._probe(kind, host, port, options, until=_GOOD, within_s=within_s)
+
+    def _probe(
+        self,
+        kind: Kind,
+        host: str,
+        port: int,
+        options: Mapping[str, str],
+        *,
+        until: frozenset[Finding],
+        within_s: float,
+    ) -> Probe:
         return Probe(
             kind=kind,
             host=host,
             port=port,
-            timeout_s=pacing.connect_timeout_s,
+            timeout_s=self._engine.pacing.connect_timeout_s,
             options=options,
-            until=_PASSED,
-            within_s=pacing.control_patience_s,
+            until=until,
+            within_s=within_s,
         )
+
+
+def address_told(answer: Answer | None) -> str:
+    """The address that a host says it saw, in the body of its answer; empty where it told none."""
+    if answer is None or answer.finding is not Finding.OK:
+        return ""
+    text = str(answer.facts.get("body", "")).strip()
+    return text if is_address(text) else ""
 
 
 def got_there(became: Seen) -> bool | None:

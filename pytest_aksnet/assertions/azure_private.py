@@ -16,7 +16,11 @@ from pytest_aksnet.expectations.azure_private import APPROVED, judge_approved, j
 from pytest_aksnet.expectations.azure_private_api import NO_ZONE, judge_api_server
 from pytest_aksnet.expectations.azure_private_names import NameSeen, known_ranges
 from pytest_aksnet.expectations.azure_private_reach import judge_reachable
-from pytest_aksnet.expectations.azure_private_records import judge_dangling, of_nobody
+from pytest_aksnet.expectations.azure_private_records import (
+    judge_dangling,
+    of_nobody,
+    ports_of,
+)
 from pytest_aksnet.model.azure import CLUSTER
 from pytest_aksnet.model.azure_private import (
     ENDPOINT_GROUPS,
@@ -159,9 +163,21 @@ class AzurePrivateVerbs(PrivateLinkView):
         read = list(known_ranges(vnets)) if not unread else _own_ranges(vnets)
         loose = of_nobody(wanted, found.items, read)
         some = dict(list(loose.items())[:_MOST_LOOSE])
-        ports = ask_ports(self._engine, pod, [(ip, HTTPS) for ip in some])
-        answers = {ip: accepted for (ip, _), accepted in ports.items()}
-        finding = together(judge_dangling(some, found.items, answers, wanted))
+        places = {(ip, port) for ip, named in some.items() for port in ports_of(named)}
+        ports = ask_ports(self._engine, pod, sorted(places))
+        answers = {ip: any(ports[place] for place in places if place[0] == ip) for ip in some}
+        known = {one.id for one in found.items}
+        hidden = {
+            sub.name: sub.cidrs
+            for vnet in vnets
+            for sub in vnet.subnets
+            if not known.issuperset(sub.endpoints)
+        }
+        finding = together(
+            judge_dangling(
+                some, found.items, answers, wanted, own=_own_ranges(vnets), hidden=hidden
+            )
+        )
         facts = {one.name: ", ".join(one.addresses or ("untold",)) for one in wanted[:MOST_NAMES]}
         facts |= {"networks whose endpoints were read": ", ".join(read), **scope(records)}
         return self.judge_private("records without an endpoint", facts, finding, shows=ours[0])

@@ -1,10 +1,11 @@
 """Verbs about user-defined routes: what takes them, and what packets say of the way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pytest_aksnet.assertions.azure_frontends import load_balanced, public_name
-from pytest_aksnet.assertions.azure_machines import Neighbourhood
 from pytest_aksnet.assertions.azure_packets import got_there
+from pytest_aksnet.assertions.azure_places import Neighbourhood
+from pytest_aksnet.assertions.azure_settling import confirmed
 from pytest_aksnet.assertions.azure_trips import AzureTrips
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.expectations.azure_blame import Finding
@@ -40,24 +41,14 @@ class AzureRouteVerbs(AzureTrips):
 
         Raises NotApplicable where no subnet of the cluster has such a route.
         """
-        around = self._routed(APPLIANCE)
-        ways = self._ways(pods, around)
-        facts = _facts_of(around) | _facts_of_ways(ways)
-        return self.judge(
-            "ways by appliances", facts, judge_appliances(ways), shows=around.tables[0].id
-        )
+        return self._judge_ways("ways by appliances", pods, APPLIANCE, judge_appliances)
 
     def assert_no_dead_ends(self, pods: Sequence[AnyPod]) -> FactSheet:
         """No route with next hop None drops what nodes and pods must reach.
 
         Raises NotApplicable where no subnet of the cluster has such a route.
         """
-        around = self._routed(NOWHERE)
-        ways = self._ways(pods, around)
-        facts = _facts_of(around) | _facts_of_ways(ways)
-        return self.judge(
-            "routes to nowhere", facts, judge_dead_ends(ways), shows=around.tables[0].id
-        )
+        return self._judge_ways("routes to nowhere", pods, NOWHERE, judge_dead_ends)
 
     def assert_outbound_type_fits(self) -> FactSheet:
         """Subnets of nodes have the default route that the cluster's outbound type needs."""
@@ -74,7 +65,7 @@ class AzureRouteVerbs(AzureTrips):
             tables = [(one, now.table(one)) for one in subnets.values()]
             return judge_outbound_type(kind, tables, public_services=public)
 
-        finding = self.confirmed(judge)
+        finding = confirmed(judge)
         facts = {"outboundType": plan.outbound_type} | _facts_of(around)
         return self.judge("outbound type and routes", facts, finding, shows=around.cluster.id)
 
@@ -103,6 +94,19 @@ class AzureRouteVerbs(AzureTrips):
         return self.judge(
             "routes to pods", facts, finding, shows=table.id if table else around.cluster.id
         )
+
+    def _judge_ways(
+        self,
+        what: str,
+        pods: Sequence[AnyPod],
+        next_hop_type: str,
+        judge: Callable[[Sequence[Way]], Finding],
+    ) -> FactSheet:
+        """Judge the ways of these pods, where subnets have routes of that kind."""
+        around = self._routed(next_hop_type)
+        ways = self._ways(pods, around)
+        facts = _facts_of(around) | _facts_of_ways(ways)
+        return self.judge(what, facts, judge(ways), shows=around.tables[0].id)
 
     def _ranges_of(self, around: Neighbourhood, source: PodRef, target: PodRef) -> list[NodeRange]:
         node, spot = around.node(target.node), around.spot(around.node(source.node))

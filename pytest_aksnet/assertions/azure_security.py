@@ -5,8 +5,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from pytest_aksnet.assertions.azure_frontends import clients_of, load_balanced, probes_of
-from pytest_aksnet.assertions.azure_machines import AzureMachines, Neighbourhood
 from pytest_aksnet.assertions.azure_packets import Seen, got_there
+from pytest_aksnet.assertions.azure_places import AzurePlaces, Neighbourhood
+from pytest_aksnet.assertions.azure_settling import confirmed
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.expectations.azure_blame import Finding, together
 from pytest_aksnet.expectations.azure_security import (
@@ -31,7 +32,7 @@ _MOST_LOOKS = 24
 _FLAT = ("node-subnet", "pod-subnet")
 
 
-class AzureSecurityVerbs(AzureMachines):
+class AzureSecurityVerbs(AzurePlaces):
     """What `Arm` says of network security groups."""
 
     def assert_groups_let_nodes_talk(
@@ -119,7 +120,7 @@ class AzureSecurityVerbs(AzureMachines):
             subnet: ", ".join(f"{name}: {'yes' if has else 'none'}" for name, has in ones.items())
             for subnet, ones in _groups_by_subnet(around, pods).items()
         }
-        finding = self.confirmed(
+        finding = confirmed(
             lambda since: judge_have_groups(
                 _groups_by_subnet(self.neighbourhood(since=since), pods)
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pytest_aksnet.assertions.azure_looker import AzureVerbs
 from pytest_aksnet.check import Engine
-from pytest_aksnet.expectations.azure_blame import Finding
+from pytest_aksnet.expectations.azure_blame import Finding, open_
 from pytest_aksnet.model.arm import Topic, Value
 from pytest_aksnet.model.verdict import Outcome
 
@@ -34,3 +34,18 @@ def settled(
             break
         engine.rest(_PAUSE_S)
     return finding, value
+
+
+def confirmed(judge: Callable[[float], Finding]) -> Finding:
+    """A finding that something is missing in ARM counts where a second reading lacks it too.
+
+    `judge` takes the time of the oldest reading that will do, as in `AzureVerbs.read`. An answer of
+    a resource that is being changed may lack what is there.
+    """
+    found = judge(0.0)
+    if found.verdict.outcome is not Outcome.FAIL:
+        return found
+    again = judge(time.time())
+    if again.verdict.outcome is Outcome.FAIL:
+        return again
+    return open_(f"ARM said it once and not again: {found.verdict.sentence}")

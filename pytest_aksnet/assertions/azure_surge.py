@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from pytest_aksnet.assertions.azure_machines import AzureMachines, Neighbourhood
+from pytest_aksnet.assertions.azure_places import AzurePlaces, Neighbourhood
 from pytest_aksnet.expectations import ipam_arithmetic as arithmetic
 from pytest_aksnet.expectations.azure_blame import Finding, open_, together
 from pytest_aksnet.expectations.ipam import PLANNING, Room
@@ -18,7 +18,7 @@ from pytest_aksnet.model.verdict import Outcome
 _STATIC_BLOCKS = "staticblock"
 
 
-class AzureSurgeVerbs(AzureMachines):
+class AzureSurgeVerbs(AzurePlaces):
     """What `Arm` says of room in subnets."""
 
     def assert_subnets_have_room_for_surge(self) -> FactSheet:

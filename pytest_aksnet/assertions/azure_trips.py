@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_aksnet.assertions.azure_machines import AzureMachines, Neighbourhood
 from pytest_aksnet.assertions.azure_packets import got_there, seen
+from pytest_aksnet.assertions.azure_places import AzurePlaces, Neighbourhood
 from pytest_aksnet.assertions.target import AnyPod, pod_of
 from pytest_aksnet.check import Engine
 from pytest_aksnet.expectations.azure_security_rules import PROBE_SOURCE
 from pytest_aksnet.expectations.egress_names import required_names
+from pytest_aksnet.model.addresses import is_address
 from pytest_aksnet.model.errors import FactUnknown
 from pytest_aksnet.model.peers import PodRef
 from pytest_aksnet.model.probing import Finding, Kind
@@ -49,7 +50,7 @@ class _Stop:
     port: int
 
 
-class AzureTrips(AzureMachines):
+class AzureTrips(AzurePlaces):
     """Verbs that rest on what nodes and pods reach."""
 
     def trips(
@@ -94,7 +95,7 @@ class AzureTrips(AzureMachines):
             )
             for one, answer in zip(stops, answers, strict=True):
                 told = str(answer.facts.get("address", "")) if answer else ""
-                is_name = not _is_address(one.host)
+                is_name = not is_address(one.host)
                 unresolved = answer is not None and answer.finding is Finding.UNRESOLVED
                 found.append(
                     Trip(
@@ -161,7 +162,3 @@ def _any_name(engine: Engine) -> str:
 
 def _is_dns(stop: _Stop) -> bool:
     return stop.kind is Kind.DNS
-
-
-def _is_address(host: str) -> bool:
-    return host.replace(".", "").isdecimal() or ":" in host

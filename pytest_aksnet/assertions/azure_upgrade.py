@@ -3,7 +3,9 @@
 import datetime
 
 from pytest_aksnet.assertions.azure_looker import AzureVerbs
+from pytest_aksnet.assertions.azure_settling import confirmed
 from pytest_aksnet.assertions.cluster_state import NodeState, nodes_of
+from pytest_aksnet.expectations.azure_blame import Finding
 from pytest_aksnet.expectations.azure_retired import judge_retired, retired_in
 from pytest_aksnet.expectations.azure_versions import judge_surge, judge_upgrade, judge_versions
 from pytest_aksnet.model.azure import CLUSTER, POOLS
@@ -26,7 +28,14 @@ class AzureUpgradeVerbs(AzureVerbs):
         for pool in pools:
             seen = ", ".join(sorted(set(kubelets.get(pool.name, {}).values()))) or "no node"
             facts[f"pool {pool.name}"] = f"{pool.version or 'not told'} in ARM, kubelets {seen}"
-        finding = judge_versions(cluster, pools, server=server, kubelets=kubelets)
+
+        def judge(since: float) -> Finding:
+            cluster, pools = self.read(CLUSTER, since=since), self.read(POOLS, since=since)
+            now = self._by_pool("kubeletVersion")
+            return judge_versions(cluster, pools, server=server, kubelets=now)
+
+        # An upgrade may have begun since ARM was read: then that is what ARM says of it by now.
+        finding = confirmed(judge)
         return self.judge("versions", facts, finding, shows=cluster.id)
 
     def assert_upgrade_possible(self) -> FactSheet:

@@ -15,6 +15,7 @@ from pytest_aksnet.expectations.ipam_arithmetic import Network
 from pytest_aksnet.expectations.ipam_upgrade import Demand
 from pytest_aksnet.expectations.upgrade_ports import judge_snat_ports
 from pytest_aksnet.expectations.upgrade_versions import minor_of
+from pytest_aksnet.model.addresses import is_address
 from pytest_aksnet.model.errors import FactUnknown, NotApplicable
 from pytest_aksnet.model.observation import FactSheet
 
@@ -212,14 +213,6 @@ def _bounded(ranges: Sequence[Network]) -> tuple[Network, ...]:
     return tuple(one for one in ranges if one.prefixlen > 0)
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _blocks_of_pods(engine: Engine) -> dict[str, list[Network]]:
     blocks: dict[str, set[Network]] = {}
     for pod in pods_of(engine.api):
@@ -257,7 +250,7 @@ def _hosts(engine: Engine, *, in_network: bool) -> dict[str, str]:
         hosts |= {
             f"node {node.name}": ip for node in nodes_of(engine.api) for ip in node.addresses[:1]
         }
-    return {what: host for what, host in hosts.items() if _is_address(host)}
+    return {what: host for what, host in hosts.items() if is_address(host)}
 
 
 def _judge_rooms(engine: Engine, what: str, demands: Sequence[Demand]) -> FactSheet:

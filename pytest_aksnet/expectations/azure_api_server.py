@@ -16,6 +16,8 @@ RESTRICTED = "CIS AKS Benchmark 5.4.1"
 NAMES = "AKS docs: private-clusters; REST API: Managed Clusters (fqdn, privateFQDN)"
 _EVERYBODY = ("0.0.0.0/0", "::/0")
 _SYSTEM = ("", "system")
+# Names of API servers in all clouds end so. Others are of proxies, tunnels, or of the Service.
+_AKS_DOMAINS = (".azmk8s.io", ".azmk8s.us", ".azk8s.cn")
 
 
 def judge_ranges(
@@ -45,8 +47,8 @@ def judge_ranges(
     if _is_let_in_unlisted(cluster):
         if not cut_off and not any(reached.values()):
             return open_(
-                f"{listed} lack {named}, which AKS lets in by itself where it is an outbound "
-                "address of the load balancer, and no node could look whether it does",
+                f"{listed} lack {named}, which AKS may let in by itself where it manages the "
+                "outbound address, and no node could look whether it does",
                 source=RANGES,
             )
         if not cut_off:
@@ -54,7 +56,7 @@ def judge_ranges(
                 "the nodes reach the API server",
                 source=RANGES,
                 warning=f"the authorized ranges ({listed}) lack {named}: AKS lets outbound "
-                "addresses of the load balancer in by itself; others are cut off",
+                "addresses that it manages in by itself; others are cut off",
             )
     seen = (
         f"no new connection to it is made from {', '.join(cut_off)}"
@@ -71,8 +73,13 @@ def judge_ranges(
 
 
 def _is_let_in_unlisted(cluster: ManagedCluster) -> bool:
+    """Whether AKS may let its outbound addresses in by itself: those that it manages.
+
+    The docs say so of load balancers; of managed NAT gateways nobody says that it does not.
+    """
     plan = cluster.network
-    return plan is not None and plan.outbound_type.lower() == "loadbalancer"
+    kind = plan.outbound_type.lower() if plan else ""
+    return kind == "loadbalancer" or kind.startswith("managednatgateway")
 
 
 def _is_within(ip: str, ranges: Collection[str]) -> bool:
@@ -126,7 +133,9 @@ def judge_names(
     names = [one for one in (cluster.private_fqdn, cluster.fqdn) if one]
     if not names:
         return open_("ARM tells no name of the API server", source=NAMES)
-    if asked and asked.rstrip(".").lower() not in [one.lower() for one in names]:
+    other = asked.rstrip(".").lower()
+    other = "" if other in [one.lower() for one in names] else other
+    if other.endswith(_AKS_DOMAINS):
         return failed(
             f"ARM has the API server as {' and '.join(names)}, and the kubeconfig names {asked}",
             resource=cluster.id,
@@ -162,7 +171,12 @@ def judge_names(
         )
     if unknown or not resolved:
         return open_(f"whether {name} resolves is not known for {', '.join(unknown) or 'any pod'}")
-    return passed(f"{name} resolves from {len(resolved)} nodes", source=NAMES)
+    warning = f"the kubeconfig names {asked}, which is no name of AKS: a tunnel or a proxy"
+    return passed(
+        f"{name} resolves from {len(resolved)} nodes",
+        source=NAMES,
+        warning=warning if other else "",
+    )
 
 
 def name_for_nodes(cluster: ManagedCluster) -> str:

@@ -9,7 +9,7 @@ from pytest_aksnet.model.balanced import BackendNode
 POOLS = "AKS docs: load-balancer-standard, backend pool types; cloud-provider-azure"
 OUTBOUND = "Azure docs: load-balancer-outbound-connections, outbound rules"
 # The cloud provider's own pools (lower case); Local Services of several load balancers have others.
-_OF_ALL_NODES = "kubernetes"
+_OF_ALL_NODES = ("kubernetes", "kubernetes-ipv6")
 _SCALE_SET = "/virtualmachinescalesets/"
 _MACHINE = "/virtualmachines/"
 
@@ -41,7 +41,7 @@ def judge_inbound_pools(balancers: Sequence[Balancer], nodes: Sequence[BackendNo
         used = {one for rule in balancer.rules or () for one in rule.pools}
         internal = balancer.name.endswith("-internal")
         for pool in balancer.pools or ():
-            if pool.id in used and pool.name.startswith(_OF_ALL_NODES):
+            if pool.id in used and pool.name in _OF_ALL_NODES:
                 groups.setdefault((pool.name, internal), []).append(pool)
     if not groups:
         return open_("no load balancing rule spreads over a backend pool", source=POOLS)

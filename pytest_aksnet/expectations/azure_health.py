@@ -8,8 +8,8 @@ purpose.
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
 
+from pytest_aksnet.expectations.azure_balancer_rules import rules_of
 from pytest_aksnet.expectations.azure_blame import Finding, failed, open_, passed, together
-from pytest_aksnet.expectations.azure_frontends import rules_of
 from pytest_aksnet.model.azure_balancers import (
     BackendHealth,
     Balancer,

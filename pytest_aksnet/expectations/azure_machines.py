@@ -21,7 +21,8 @@ _OFF = ("deallocated", "deallocating", "stopped", "stopping")
 class ClusterNode:
     """A node as the cluster has it; `machine` is the id of its machine, empty for none of Azure.
 
-    `pool` is the agent pool of its label, empty for none. `addresses` are its internal addresses,
+    `pool` is the agent pool of its label, empty for none; a node that Karpenter made (node
+    autoprovisioning) is of none, and `is_of_pool` is false. `addresses` are its internal addresses,
     `external` its public ones.
     """
 
@@ -31,6 +32,8 @@ class ClusterNode:
     addresses: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     is_ready: bool = True
+    is_of_pool: bool = True
+    is_windows: bool = False
 
 
 def by_machine(nodes: Iterable[ClusterNode]) -> dict[str, ClusterNode]:

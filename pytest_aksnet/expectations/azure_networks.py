@@ -22,7 +22,8 @@ SUBNETS = "Azure docs: troubleshoot failed provisioning state of Microsoft.Netwo
 ISOLATED = "AKS docs: concepts-network-isolated; Azure docs: default-outbound-access"
 _IN_SYNC = "fullyinsync"
 _SUCCEEDED = "succeeded"
-_ISOLATED_TYPES = ("none", "block")
+_BLOCKED = "block"
+_ISOLATED_TYPES = ("none", _BLOCKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +178,15 @@ def _judge_isolation(subnet: Subnet, outbound_type: str) -> Finding:
             f"outboundType is {outbound_type}, and ARM does not tell defaultOutboundAccess of "
             f"subnet {subnet.name}",
             source=ISOLATED,
+        )
+    closed = subnet.route_table or outbound_type.lower() == _BLOCKED
+    if closed:
+        # A route may lead the internet to nowhere, and with `block` AKS has rules against it.
+        return passed(
+            f"outboundType is {outbound_type}",
+            source=ISOLATED,
+            warning=f"subnet {subnet.name} has default outbound access, which only its routes or "
+            "security groups keep it from",
         )
     return failed(
         f"outboundType is {outbound_type}, but subnet {subnet.name} has default outbound access: "

@@ -17,6 +17,8 @@ from pytest_aksnet.model.resource_id import resource_id
 OUTBOUND_TYPE = "AKS docs: egress-outboundtype, load-balancer-standard, nat-gateway"
 BALANCER_TYPE = "loadbalancer"
 ROUTED_TYPE = "userdefinedrouting"
+MANAGED_SUBNET = "aks-subnet"
+"""The name of the nodes' subnet in a network that AKS made."""
 CLOSED_TYPES = frozenset({"none", "block"})
 
 
@@ -28,14 +30,22 @@ def is_by_gateway(outbound_type: str) -> bool:
 def subnets_of(
     pools: Iterable[AzurePool], vnets: Iterable[VirtualNetwork], *, of_nodes: bool = False
 ) -> list[Subnet]:
-    """The subnets that pools are in; all, where no pool names one (AKS made the network)."""
+    """The subnets that pools are in.
+
+    Where no pool names one AKS made the network: it has one for nodes, and may have others beside
+    it, such as that of API server VNet integration ("AKS docs: api-server-vnet-integration").
+    """
     used = {
         one
         for pool in pools
         for one in (pool.node_subnet, "" if of_nodes else pool.pod_subnet)
         if one
     }
-    return [one for vnet in vnets for one in vnet.subnets if one.id in used or not used]
+    there = [one for vnet in vnets for one in vnet.subnets]
+    if used:
+        return [one for one in there if one.id in used]
+    free = [one for one in there if not one.delegations]
+    return [one for one in free if one.name == MANAGED_SUBNET] or free
 
 
 def addresses_of_gateways(

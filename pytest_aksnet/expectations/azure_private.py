@@ -17,7 +17,8 @@ APPROVAL = "Azure docs: manage-private-endpoint (connection states)"
 GROUPS = "Azure docs: private-endpoint-dns-integration (private DNS zone group)"
 SUCCEEDED = "Succeeded"
 APPROVED = "Approved"
-_FAILED = ("Failed", "Canceled")
+FAILED = ("Failed", "Canceled")
+"""States of what was not made, or not to the end."""
 
 
 def judge_approved(endpoint: PrivateEndpoint, *, port: int, answers: bool | None) -> Finding:
@@ -30,7 +31,7 @@ def judge_approved(endpoint: PrivateEndpoint, *, port: int, answers: bool | None
         True: f"; port {port} answers pods",
         False: f"; nothing answers pods at port {port}",
     }[answers]
-    if endpoint.provisioning_state in _FAILED:
+    if endpoint.provisioning_state in FAILED:
         return failed(
             f"{what} is {endpoint.provisioning_state}{seen}",
             resource=endpoint.id,
@@ -66,7 +67,7 @@ def judge_group(
     for group in mine:
         if not group.provisioning_state:
             return open_(f"ARM told no state of the zone group of {what}", source=GROUPS)
-        if group.provisioning_state in _FAILED:
+        if group.provisioning_state in FAILED:
             return failed(
                 f"the zone group of {what} is {group.provisioning_state}: its records are not kept",
                 resource=endpoint.id,

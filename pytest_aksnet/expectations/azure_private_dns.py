@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pytest_aksnet.expectations.azure_blame import Finding, failed, open_, passed, together
+from pytest_aksnet.expectations.azure_private import FAILED
 from pytest_aksnet.expectations.azure_private_names import (
     AZURE_DNS,
     COMPLETED,
@@ -20,7 +21,6 @@ ZONES = "Azure docs: private-endpoint-dns, private-dns-virtual-network-links"
 OWN_SERVERS = "Azure docs: private-endpoint-dns-integration (workloads with a custom DNS server)"
 STATES = "REST API: Private DNS, Virtual Network Links (virtualNetworkLinkState)"
 FALLBACK = "Azure docs: private-dns-fallback"
-_FAILED = ("Failed", "Canceled")
 _REDIRECT = "NxDomainRedirect"
 
 
@@ -163,7 +163,7 @@ def judge_link(
     what = f"the link {resource_id(link.id).name} of {zone.name} to {link.vnet.rpartition('/')[2]}"
     if not link.vnet or not link.state or not link.provisioning_state:
         return open_(f"ARM told no state or network of {what}", source=STATES)
-    if link.provisioning_state in _FAILED:
+    if link.provisioning_state in FAILED:
         return failed(
             f"{what} is {link.provisioning_state}",
             resource=link.id,

@@ -132,11 +132,6 @@ class Askers:
     dns_servers: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
 
-    @property
-    def ask_themselves(self) -> bool:
-        """Whether nodes ask Azure DNS without another server between."""
-        return not self.dns_servers
-
 
 def askers_of(vnets: Sequence[VirtualNetwork]) -> Askers:
     """Who asks Azure DNS for the machines of these virtual networks."""

@@ -1,7 +1,7 @@
 """Whether the records of private zones are those of private endpoints, and in one zone. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_aksnet.expectations.azure_blame import Finding, failed, open_, passed
 from pytest_aksnet.expectations.azure_private import records_of
@@ -21,8 +21,22 @@ from pytest_aksnet.model.azure_private import (
     ZoneLink,
     ZoneRecord,
 )
+from pytest_aksnet.model.site import HTTPS
 
 RECORDS = "Azure docs: private-endpoint-dns (records of a private endpoint)"
+# Services that do not answer at 443, by a part of their zones' names (Azure docs:
+# private-endpoint-dns, and how to connect to each service).
+_PORTS = {
+    "database": 1433,
+    "file": 445,
+    "mysql": 3306,
+    "mariadb": 3306,
+    "postgres": 5432,
+    "redis": 6380,
+    "servicebus": 5671,
+    "mongo": 10255,
+    "cassandra": 10350,
+}
 DANGLING = "Microsoft cloud security benchmark: NS-10 (dangling DNS records)"
 ONE_ZONE = "Azure docs: private-endpoint-dns-integration (one private DNS zone for all networks)"
 
@@ -125,15 +139,29 @@ def of_nobody(
     return found
 
 
+def ports_of(records: Iterable[ZoneRecord]) -> tuple[int, ...]:
+    """TCP ports at which whoever has these records may answer, by the service of their zone."""
+    found = {
+        port for record in records for part, port in _PORTS.items() if f".{part}." in record.name
+    }
+    return (HTTPS, *sorted(found))
+
+
 def judge_dangling(
     loose: Mapping[str, Sequence[ZoneRecord]],
     endpoints: Sequence[PrivateEndpoint],
     answers: Mapping[str, bool],
     records: Sequence[ZoneRecord],
+    *,
+    own: Sequence[str],
+    hidden: Mapping[str, Sequence[str]],
 ) -> list[Finding]:
     """Whether every record has its endpoint; `loose` is that of `of_nobody`.
 
     `answers` is whether something accepts a connection at such an address: then it is somebody's.
+    `own` are the ranges of the cluster's networks. Of peered ones a list of endpoints may lack what
+    may not be read, so that an address there is a warning. `hidden` are ranges of subnets, by name,
+    that say of themselves that they have endpoints which no list had.
     """
     untold = [one.short for one in endpoints if one.addresses is None]
     findings = []
@@ -146,6 +174,17 @@ def judge_dangling(
                     source=DANGLING,
                 )
             )
+        elif where := [name for name, cidrs in hidden.items() if is_within(address, cidrs)]:
+            findings.append(
+                open_(
+                    f"{names}: {address} may be that of an endpoint of subnet {where[0]} that may "
+                    "not be read",
+                    source=DANGLING,
+                )
+            )
+        elif not answers.get(address) and not is_within(address, own):
+            warning = f"{names}: {address} is of a peered network, and nobody was found there"
+            findings.append(passed(f"{names}: {address}", source=DANGLING, warning=warning))
         elif answers.get(address):
             warning = f"{names}: {address} answers, and is no private endpoint's that was read"
             findings.append(passed(f"{names}: {address} answers", source=DANGLING, warning=warning))
@@ -190,7 +229,8 @@ def judge_one_zone(
             for record in records_of(one, linked, records)
             if record.addresses is None or set(record.addresses) & set(one.expected)
         ]
-        if linked and kept and not shown:
+        # Whoever gets the private address asks somewhere else.
+        if linked and kept and not shown and one.worst_pods()[0] is not Said.PRIVATE:
             groups = ", ".join(zone.id.split("/")[4] for zone in hidden)
             return failed(
                 f"{many}: {kept[0].name} is in that of {groups} with "

@@ -16,6 +16,7 @@ from pytest_aksnet.expectations.azure_security_rules import (
     Effect,
     Flow,
     Ruling,
+    lets_others_in,
     ruling_of_all,
 )
 
@@ -40,13 +41,17 @@ _ON_THE_INTERNET = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """What must get to a machine: `why` says for what, in words."""
+    """What must get to a machine: `why` says for what, in words.
+
+    `is_example` is whether nobody named the source, so that it stands for everybody else.
+    """
 
     why: str
     source: str
     protocol: str
     destination: str
     port: int
+    is_example: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +83,8 @@ def judge_arrivals(machines: Sequence[Machine], wanted: Sequence[Arrival], sourc
                 port=one.port,
             )
             found = ruling_of_all(machine.groups, flow, machine.around)
-            findings.append(_judge_arrival(machine, one, found, source))
+            is_chosen = one.is_example and lets_others_in(found, flow, machine.around)
+            findings.append(_judge_arrival(machine, one, found, source, is_chosen=is_chosen))
     return together(findings) if findings else passed("nothing must be let in", source=source)
 
 
@@ -136,10 +142,15 @@ def probe_arrival(why: str, protocol: str, port: int) -> Arrival:
     return Arrival(why=why, source=PROBE_SOURCE, protocol=protocol, destination="", port=port)
 
 
-def _judge_arrival(machine: Machine, wanted: Arrival, found: Ruling, source: str) -> Finding:
+def _judge_arrival(
+    machine: Machine, wanted: Arrival, found: Ruling, source: str, *, is_chosen: bool
+) -> Finding:
     way = f"{wanted.protocol} port {wanted.port} of {wanted.destination or machine.what}"
     if found.effect is Effect.ALLOW:
         return passed(f"{wanted.why} are let in to {way}", source=source)
+    if is_chosen:
+        warning = f"{found.named} denies {wanted.why} {way}, and a rule before it lets others in"
+        return passed(f"some are let in to {way}", source=source, warning=warning)
     if found.effect is Effect.OPEN or found.rule is None:
         return open_(
             f"whether {wanted.why} are let in to {way} is not known: {found.why_open}",

@@ -129,6 +129,47 @@ def ruling_of_all(groups: Sequence[SecurityGroup], flow: Flow, around: Surroundi
     return rulings[0] if rulings else Ruling(effect=Effect.ALLOW)
 
 
+def lets_others_in(found: Ruling, flow: Flow, around: Surroundings) -> bool:
+    """Whether a rule before the one that decides lets somebody else in to the same place.
+
+    Whoever wrote these means to let in some and not all: another load balancer or a gateway before
+    the Service. Rules for the health probes, and for the virtual network alone where the flow comes
+    from the internet, say nothing of that.
+    """
+    if found.group is None or found.rule is None or found.rule.is_default:
+        return False
+    if found.rule.access.lower() != "deny":
+        return False
+    for rule in found.group.rules:
+        if rule.is_default or rule.access.lower() != "allow" or rule.priority is None:
+            continue
+        here = _all(
+            (
+                rule.direction.lower() == flow.direction,
+                rule.priority < (found.rule.priority or 0),
+                _is_protocol(rule.protocol, flow.protocol),
+                _any(is_in(one, flow.destination, around) for one in rule.destinations),
+                _any(_has_port(one, flow.port) for one in rule.destination_ports),
+            )
+        )
+        if here and any(_is_of_clients(one, flow.source) for one in rule.sources):
+            return True
+    return False
+
+
+def _is_of_clients(entry: str, source: str) -> bool:
+    """Whether an entry may be of clients like this source: of the internet, or of networks."""
+    word = entry.lower()
+    if word in (*_ANY, "azureloadbalancer") or word.startswith(_PLATFORM_TAG):
+        return False
+    if is_private(source):
+        return True
+    network = _network(entry)
+    if network is None:
+        return word != "virtualnetwork"
+    return bool(network.prefixlen) and not is_private(str(network.network_address))
+
+
 def ports_denied(
     group: SecurityGroup,
     direction: str,

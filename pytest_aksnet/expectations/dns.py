@@ -1,8 +1,8 @@
 """What a look-up must give: an answer, and the addresses or the alias that it was meant to have."""
 
-import ipaddress
 from collections.abc import Collection
 
+from pytest_aksnet.model.addresses import is_address
 from pytest_aksnet.model.observation import DnsAnswer, DnsStatus
 from pytest_aksnet.model.verdict import Outcome, Verdict
 
@@ -40,8 +40,8 @@ def judge_resolution(answer: DnsAnswer, *, to: Collection[str]) -> Verdict:
 
     With `to` empty any answer is good.
     """
-    expected_addresses = {item for item in to if _is_address(item)}
-    expected_names = {item.rstrip(".").lower() for item in to if not _is_address(item)}
+    expected_addresses = {item for item in to if is_address(item)}
+    expected_names = {item.rstrip(".").lower() for item in to if not is_address(item)}
     wanted = f" to {', '.join(sorted(to))}" if to else ""
     expectation = f"{answer.name} should resolve{wanted}"
     aliases = {name.lower() for name in answer.cname_chain}
@@ -59,11 +59,3 @@ def judge_resolution(answer: DnsAnswer, *, to: Collection[str]) -> Verdict:
         sentence=f"{answer.name} resolved to {', '.join(answer.addresses)}",
         source=SOURCE,
     )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

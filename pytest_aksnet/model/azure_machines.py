@@ -95,6 +95,11 @@ def machine_of(provider_id: str) -> str:
     return provider_id.removeprefix(_AZURE).lower()
 
 
+def is_of_scale_set(machine: str) -> bool:
+    """Whether a machine (an id) is an instance of a uniform scale set, by its id."""
+    return "/virtualmachinescalesets/" in machine
+
+
 SCALE_SETS: Topic[tuple[ScaleSet, ...]] = Topic(
     "scale-sets", ("Microsoft.Compute/virtualMachineScaleSets/read",)
 )

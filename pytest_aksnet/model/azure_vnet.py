@@ -29,7 +29,8 @@ class Subnet:
     """One subnet, with the ids of what is attached to it.
 
     `endpoint_policies` says what holds for private endpoints in it: Disabled, Enabled (both),
-    NetworkSecurityGroupEnabled or RouteTableEnabled.
+    NetworkSecurityGroupEnabled or RouteTableEnabled. `endpoints` are those that it says to have,
+    which may be more than the ones that may be read.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Subnet:
     default_outbound: bool | None
     delegations: tuple[str, ...]
     endpoint_policies: str = ""
+    endpoints: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

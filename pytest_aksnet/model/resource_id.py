@@ -1,13 +1,12 @@
 """Ids of Azure's resources, taken apart, and the `az` commands that show them. Pure.
 
-Sources: ARM, resource ids; the reference of the Azure CLI (each group has `show --ids`).
+Sources: ARM, resource ids; the reference of the Azure CLI (most groups have `show --ids`).
 """
 
 from dataclasses import dataclass
 
 # The group of `az` by the type of resource; others are shown by `az resource show`.
 _GROUPS = {
-    "microsoft.containerservice/managedclusters": "aks",
     "microsoft.compute/virtualmachines": "vm",
     "microsoft.compute/virtualmachinescalesets": "vmss",
     "microsoft.network/loadbalancers": "network lb",
@@ -33,6 +32,7 @@ _GROUPS = {
 }
 # Groups of `az` that know no --ids, with the option for each name of the id.
 _NAMED = {
+    "microsoft.containerservice/managedclusters": ("aks", ("--name",)),
     "microsoft.containerservice/managedclusters/agentpools": (
         "aks nodepool",
         ("--cluster-name", "--name"),
@@ -95,6 +95,7 @@ def shown_by(text: str) -> tuple[str, ...]:
     if found.kind in _NAMED:
         group, options = _NAMED[found.kind]
         names = (f"{one}={name}" for one, name in zip(options, found.names, strict=True))
-        return ("az", *group.split(), "show", f"--resource-group={found.group}", *names)
+        place = (f"--subscription={found.subscription}", f"--resource-group={found.group}")
+        return ("az", *group.split(), "show", *place, *names)
     group = _GROUPS.get(found.kind, "resource")
     return ("az", *group.split(), "show", "--ids", text)

@@ -1,10 +1,10 @@
 """One DNS look-up (dig of BIND 9.16 and later): status, addresses, CNAME chain, who answered."""
 
-import ipaddress
 import math
 import re
 from dataclasses import dataclass
 
+from pytest_aksnet.model.addresses import is_address
 from pytest_aksnet.model.errors import OutputUnparsable, SettingsError
 from pytest_aksnet.model.execution import Completed
 from pytest_aksnet.model.observation import DnsAnswer, DnsStatus
@@ -126,13 +126,5 @@ class Dig:
 def _values(records: list[tuple[str, str, str]], qtype: str) -> tuple[str, ...]:
     values = [data.strip() for _, kind, data in records if kind.upper() == qtype]
     if qtype in _ADDRESS_TYPES:
-        return tuple(value for value in values if _is_address(value))
+        return tuple(value for value in values if is_address(value))
     return tuple(values)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

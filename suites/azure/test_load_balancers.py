@@ -22,7 +22,7 @@ def test_probes_up(arm: Arm, netshoot: NetshootFactory, service: ServiceFactory,
     Down and why; network security groups must let in the tag AzureLoadBalancer
     (`az network nsg rule list`), and the node's own firewall 168.63.129.16.
     """
-    nodes = aks.nodes[1:]
+    nodes = aks.other_nodes(aks.nodes[0])
     serving = netshoot.on_each(nodes, labels={"app": "probes-up"})
     balanced = service(
         serving, type="LoadBalancer", internal_load_balancer=True, external_traffic_policy="Local"

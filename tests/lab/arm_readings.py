@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 from pytest_aksnet.arm.limits import Limits
 from pytest_aksnet.arm.reader import Readings
 from pytest_aksnet.arm.topics import open_readings
+from pytest_aksnet.model.arm import Topic
 from tests.lab.arm_server import RunningArm
 
 SECRET = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
@@ -41,3 +43,16 @@ def readings_of(
         ) as readings,
     ):
         yield readings
+
+
+def value_of(readings: Readings, topic: Topic[Any]) -> Any:
+    """What a topic was read as; fails where it was refused."""
+    reading = readings.reading(topic.name)
+    assert reading.refusal is None
+    return reading.value
+
+
+def values_of(arm: RunningArm, *topics: Topic[Any]) -> list[Any]:
+    """What topics are read as, each, by readings of their own."""
+    with readings_of(arm) as readings:
+        return [value_of(readings, topic) for topic in topics]

@@ -3,16 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from pytest_aksnet.arm.reader import Readings
-from pytest_aksnet.arm.topics import open_readings
 from pytest_aksnet.expectations.azure_backends import judge_inbound_pools, judge_outbound_pools
-from pytest_aksnet.expectations.azure_frontends import judge_frontends, judge_timeouts
+from pytest_aksnet.expectations.azure_balancer_rules import judge_timeouts
+from pytest_aksnet.expectations.azure_frontends import judge_frontends
 from pytest_aksnet.lab.api.resources import SERVICES
 from pytest_aksnet.lab.options import LabOptions
 from pytest_aksnet.model.arm import Sort
@@ -21,24 +19,10 @@ from pytest_aksnet.model.azure_outbound import NAT_GATEWAYS, SNAT_METRICS
 from pytest_aksnet.model.azure_vnet import PUBLIC_ADDRESSES
 from pytest_aksnet.model.balanced import BackendNode, BalancedService
 from pytest_aksnet.model.verdict import Outcome
+from tests.lab.arm_readings import readings_of
 from tests.lab.arm_server import RunningArm, arm_server
 
 _LAST = "aks-user-31337042-vmss000001"
-
-
-@contextmanager
-def _readings(arm: RunningArm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Readings]:
-    for name, value in arm.environment.items():
-        monkeypatch.setenv(name, value)
-    with open_readings(
-        [node.provider_id for node in arm.world.spec.nodes],
-        resource_id=None,
-        cloud="public",
-        environment=arm.environment,
-        endpoint=arm.clients.url,
-        verify=arm.environment["REQUESTS_CA_BUNDLE"],
-    ) as readings:
-        yield readings
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +34,8 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
         yield running
 
 
-def test_load_balancers_have_all_their_parts(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with _readings(arm, monkeypatch) as readings:
+def test_load_balancers_have_all_their_parts(arm: RunningArm) -> None:
+    with readings_of(arm) as readings:
         reading = readings.reading(LOAD_BALANCERS.name)
         assert reading.value is not None, reading.refusal
         public, inside = reading.value
@@ -70,10 +52,8 @@ def test_load_balancers_have_all_their_parts(
         assert all("/virtualmachines/" in one for one in pool.configurations)
 
 
-def test_health_is_asked_of_rules_with_a_probe(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with _readings(arm, monkeypatch) as readings:
+def test_health_is_asked_of_rules_with_a_probe(arm: RunningArm) -> None:
+    with readings_of(arm) as readings:
         found = readings.reading(RULE_HEALTH.name)
     assert found.value is not None, found.refusal
     assert found.value.left_out == 0
@@ -85,11 +65,11 @@ def test_health_is_asked_of_rules_with_a_probe(
         assert reasons == {"Down_Probe_TcpProbeTimeout"}
 
 
-def test_health_is_asked_of_so_many_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_is_asked_of_so_many_rules(tmp_path: Path) -> None:
     with arm_server(tmp_path, LabOptions()) as arm:
         for port in range(1, MOST_RULES + 3):
             arm.add_service("many", "10.224.200.1", port=port)
-        with _readings(arm, monkeypatch) as readings:
+        with readings_of(arm) as readings:
             found = readings.reading(RULE_HEALTH.name)
         assert found.value is not None, found.refusal
         assert (len(found.value.rules), found.value.left_out) == (MOST_RULES, 2)
@@ -97,12 +77,10 @@ def test_health_is_asked_of_so_many_rules(tmp_path: Path, monkeypatch: pytest.Mo
         assert found.value.rules[-1].rule.endswith(f"-tcp-{MOST_RULES + 2}")
 
 
-def test_a_missing_action_hides_the_health_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_action_hides_the_health_alone(tmp_path: Path) -> None:
     with arm_server(tmp_path, LabOptions(arm_role="Reader")) as arm:
         arm.add_service("inside", "10.224.200.1", up=[_LAST])
-        with _readings(arm, monkeypatch) as readings:
+        with readings_of(arm) as readings:
             refusal = readings.reading(RULE_HEALTH.name).refusal
             assert readings.reading(LOAD_BALANCERS.name).refusal is None
     assert refusal is not None
@@ -110,12 +88,10 @@ def test_a_missing_action_hides_the_health_alone(
     assert refusal.action.lower() == RULE_HEALTH.actions[0].lower()
 
 
-def test_gateways_name_addresses_and_subnets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_gateways_name_addresses_and_subnets(tmp_path: Path) -> None:
     with (
         arm_server(tmp_path, LabOptions(egress="nat-gateway")) as arm,
-        _readings(arm, monkeypatch) as readings,
+        readings_of(arm) as readings,
     ):
         found = readings.reading(NAT_GATEWAYS.name)
         assert found.value is not None, found.refusal
@@ -126,10 +102,8 @@ def test_gateways_name_addresses_and_subnets(
         assert readings.reading(SNAT_METRICS.name).value == ()
 
 
-def test_ports_are_told_by_backend_and_protocol(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with _readings(arm, monkeypatch) as readings:
+def test_ports_are_told_by_backend_and_protocol(arm: RunningArm) -> None:
+    with readings_of(arm) as readings:
         found = readings.reading(SNAT_METRICS.name)
     assert found.value is not None, found.refusal
     nodes = {node.ip for node in arm.world.spec.nodes}
@@ -141,9 +115,7 @@ def test_ports_are_told_by_backend_and_protocol(
         assert abs(one.at - time.time()) < 120
 
 
-def test_answers_that_lack_fields_never_fail_anybody(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_that_lack_fields_never_fail_anybody(arm: RunningArm) -> None:
     spec, store = arm.world.spec, arm.world.store
     nodes = [
         BackendNode(
@@ -170,7 +142,7 @@ def test_answers_that_lack_fields_never_fail_anybody(
     seen: Counter[Outcome] = Counter()
     arm.trouble.chance, arm.trouble.fields_missing = Random(7), 1.0
     try:
-        with _readings(arm, monkeypatch) as readings:
+        with readings_of(arm) as readings:
             for _ in range(60):
                 balancers = readings.reading(LOAD_BALANCERS.name, since=time.time()).value
                 addresses = readings.reading(PUBLIC_ADDRESSES.name).value

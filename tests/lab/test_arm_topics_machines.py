@@ -1,47 +1,28 @@
 """What the readers make of machines, interfaces and sizes, of every kind of pool."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from azure.mgmt.compute.models import VirtualMachine, VirtualMachineScaleSet
-from azure.mgmt.network.models import NetworkInterface
 
-from pytest_aksnet.arm import machines
-from pytest_aksnet.arm.refusals import Refused
-from pytest_aksnet.arm.topics import READERS
 from pytest_aksnet.lab.options import LabOptions, PoolOptions
 from pytest_aksnet.model.arm import Sort, Topic
-from pytest_aksnet.model.azure import CLUSTER, POOLS
 from pytest_aksnet.model.azure_machines import (
     INTERFACES,
     MACHINES,
     SCALE_SETS,
     SIZES,
     Interface,
-    Machine,
     machine_of,
 )
-from tests.lab.arm_readings import readings_of
-from tests.lab.arm_server import NODE_GROUP, RunningArm, arm_server
-
-_COMPUTE = f"/subscriptions/s/resourceGroups/{NODE_GROUP}/providers/Microsoft.Compute"
-_NETWORK = f"/subscriptions/s/resourceGroups/{NODE_GROUP}/providers/Microsoft.Network"
-
-
-def _values(arm: RunningArm, *topics: Topic[Any]) -> list[Any]:
-    with readings_of(arm) as readings:
-        found = [readings.reading(topic.name) for topic in topics]
-    assert [one.refusal for one in found] == [None] * len(topics)
-    return [one.value for one in found]
+from tests.lab.arm_readings import readings_of, values_of
+from tests.lab.arm_server import arm_server
 
 
 @pytest.mark.parametrize("mode", ["overlay", "node-subnet"])
 def test_each_node_has_its_machine_and_interface(tmp_path: Path, mode: str) -> None:
     with arm_server(tmp_path, LabOptions(mode=mode, engine="none")) as arm:
-        sets, found, interfaces = _values(arm, SCALE_SETS, MACHINES, INTERFACES)
+        sets, found, interfaces = values_of(arm, SCALE_SETS, MACHINES, INTERFACES)
         spec = arm.world.spec
     assert {one.pool: (one.orchestration, one.capacity) for one in sets} == {
         "system": ("uniform", 1),
@@ -68,7 +49,7 @@ def test_each_node_has_its_machine_and_interface(tmp_path: Path, mode: str) -> N
 def test_of_a_region_only_the_sizes_of_the_pools_are_kept(tmp_path: Path) -> None:
     pools = (PoolOptions(name="system", mode="System", size="Standard_D8ds_v5"),)
     with arm_server(tmp_path, LabOptions(pools=pools)) as arm:
-        [sizes] = _values(arm, SIZES)
+        [sizes] = values_of(arm, SIZES)
     [size] = sizes
     assert (size.name, size.accelerates) == ("Standard_D8ds_v5", True)
     assert (size.cpus, size.most_interfaces) == (8, 4)
@@ -122,167 +103,3 @@ def test_requests_do_not_grow_with_nodes(tmp_path: Path) -> None:
             found = [readings.reading(one.name) for one in (SCALE_SETS, MACHINES, INTERFACES)]
             sent.append([len(one.exchanges) for one in found])
     assert sent[0] == sent[1] == [1, 2, 2]
-
-
-# -- kinds of pools that the stand-in has not ------------------------------------------------
-
-
-class _Scripted:
-    """A Look on lists of what ARM would answer; see arm.reader.Look."""
-
-    def __init__(
-        self,
-        sets: Iterable[VirtualMachineScaleSet] = (),
-        single: Iterable[VirtualMachine] = (),
-        interfaces: Iterable[NetworkInterface] = (),
-    ) -> None:
-        def answer(found: Iterable[Any]) -> Any:
-            return lambda _group: iter(found)
-
-        self.below: list[str] = []
-        self.door = SimpleNamespace(
-            compute=SimpleNamespace(
-                virtual_machine_scale_sets=SimpleNamespace(list=answer(sets)),
-                virtual_machine_scale_set_vms=SimpleNamespace(list=self._below),
-                virtual_machines=SimpleNamespace(list=answer(single)),
-            ),
-            network=SimpleNamespace(
-                network_interfaces=SimpleNamespace(
-                    list=answer(interfaces),
-                    list_virtual_machine_scale_set_network_interfaces=self._below,
-                )
-            ),
-        )
-        self._values: dict[str, Any] = {
-            CLUSTER.name: SimpleNamespace(node_group=NODE_GROUP, region="westeurope"),
-            POOLS.name: (),
-        }
-
-    def _below(self, _group: str, name: str, **_more: Any) -> Any:
-        self.below.append(name)
-        return iter(())
-
-    def read(self, topic: Topic[Any]) -> Any:
-        if topic.name not in self._values:
-            [reader] = [one for one in READERS if one.topic is topic]
-            self._values[topic.name] = reader.read(self)  # type: ignore[arg-type]
-        return self._values[topic.name]
-
-    def answer(self, topic: Topic[Any], value: Any) -> None:
-        self._values[topic.name] = value
-
-    def together(self, asks: Iterable[Any]) -> list[Any]:
-        return [ask() for ask in asks]
-
-
-def _machine(name: str, **properties: Any) -> VirtualMachine:
-    return VirtualMachine(
-        {
-            "id": f"{_COMPUTE}/virtualMachines/{name}",
-            "name": name,
-            "tags": {"AKS-managed-poolName": "apps"},
-            "properties": {
-                "provisioningState": "Succeeded",
-                "hardwareProfile": {"vmSize": "Standard_D4s_v5"},
-                "osProfile": {"computerName": name},
-                **properties,
-            },
-        }
-    )
-
-
-def _interface(name: str, machine: str) -> NetworkInterface:
-    owner = {"virtualMachine": {"id": f"{_COMPUTE}/virtualMachines/{machine}"}} if machine else {}
-    return NetworkInterface(
-        {
-            "id": f"{_NETWORK}/networkInterfaces/{name}",
-            "name": name,
-            "properties": {
-                **owner,
-                "primary": True,
-                "enableAcceleratedNetworking": True,
-                "enableIPForwarding": False,
-                "macAddress": "00-0D-3A-00-00-01",
-                "networkSecurityGroup": {"id": f"{_NETWORK}/networkSecurityGroups/Own"},
-                "dnsSettings": {"dnsServers": ["10.0.0.4"]},
-                "ipConfigurations": [
-                    {
-                        "id": f"{_NETWORK}/networkInterfaces/{name}/ipConfigurations/one",
-                        "properties": {
-                            "privateIPAddress": "10.224.0.7",
-                            "subnet": {"id": f"{_NETWORK}/virtualNetworks/v/subnets/Nodes"},
-                            "publicIPAddress": {"id": f"{_NETWORK}/publicIPAddresses/Own"},
-                        },
-                    }
-                ],
-            },
-        }
-    )
-
-
-_KINDS = {
-    # A pool of kind VirtualMachines has no scale set at all.
-    "VirtualMachines": (),
-    "Flexible": (
-        VirtualMachineScaleSet(
-            {
-                "id": f"{_COMPUTE}/virtualMachineScaleSets/aks-apps",
-                "name": "aks-apps",
-                "properties": {"orchestrationMode": "Flexible"},
-            }
-        ),
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", _KINDS)
-def test_machines_of_their_own_are_read_from_the_group(kind: str) -> None:
-    look = _Scripted(
-        _KINDS[kind],
-        [_machine("aks-apps-1")],
-        [_interface("nic-1", "aks-apps-1"), _interface("endpoint", "")],
-    )
-    found: tuple[Machine, ...] = look.read(MACHINES)
-    interfaces: tuple[Interface, ...] = look.read(INTERFACES)
-    [machine], [nic] = found, interfaces
-    provider = f"azure://{_COMPUTE}/virtualMachines/aks-apps-1"
-    assert machine.id == machine_of(provider) == nic.machine
-    assert (machine.pool, machine.size) == ("apps", "Standard_D4s_v5")
-    assert (machine.provisioning_state, machine.power_state) == ("Succeeded", "")
-    assert (nic.accelerated, nic.forwards, nic.mac) == (True, False, "00:0d:3a:00:00:01")
-    assert nic.security_group.endswith("/networksecuritygroups/own")
-    assert nic.dns_servers == ("10.0.0.4",)
-    assert nic.configurations is not None
-    [configuration] = nic.configurations
-    assert configuration.ip == "10.224.0.7"
-    assert configuration.subnet.endswith("/subnets/nodes")
-    assert configuration.public_address.endswith("/publicipaddresses/own")
-    assert look.below == []
-
-
-def test_without_the_nodes_group_nothing_is_asked() -> None:
-    look = _Scripted()
-    look.answer(CLUSTER, SimpleNamespace(node_group="", region="westeurope"))
-    for topic in (SCALE_SETS, MACHINES, INTERFACES):
-        with pytest.raises(Refused, match="nodeResourceGroup"):
-            look.read(topic)
-
-
-def test_a_scale_set_that_does_not_say_how_it_is_made_is_asked_for_its_machines() -> None:
-    untold = VirtualMachineScaleSet({"id": f"{_COMPUTE}/virtualMachineScaleSets/x", "name": "x"})
-    look = _Scripted([untold])
-    assert look.read(MACHINES) == ()
-    assert look.read(INTERFACES) == ()
-    assert look.below == ["x", "x"]
-
-
-def test_an_interface_without_an_owner_is_of_the_machine_that_it_is_below() -> None:
-    id_ = f"{_COMPUTE}/virtualMachineScaleSets/x/virtualMachines/3/networkInterfaces/x"
-    found = machines._interface(NetworkInterface({"id": id_, "name": "x"}))
-    assert found.machine == f"{_COMPUTE}/virtualMachineScaleSets/x/virtualMachines/3".lower()
-    assert (found.configurations, found.forwards, found.mac) == (None, None, "")
-
-
-def test_only_ids_of_azure_name_a_machine() -> None:
-    assert machine_of("azure:///Subscriptions/S/x") == "/subscriptions/s/x"
-    assert machine_of("aws:///eu-west-1a/i-0") == machine_of("") == machine_of("azure://") == ""

@@ -1,7 +1,6 @@
 """What the readers make of private endpoints and private zones, against the stand-in."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -9,7 +8,7 @@ from pytest_aksnet.lab.azure.resources import PrivateZone, RecordSet
 from pytest_aksnet.lab.azure.state import ENDPOINT_SUBNET, SECURITY_GROUP
 from pytest_aksnet.lab.options import LabOptions
 from pytest_aksnet.lab.spec import SUBSCRIPTION
-from pytest_aksnet.model.arm import Sort, Topic
+from pytest_aksnet.model.arm import Sort
 from pytest_aksnet.model.azure_private import (
     ENDPOINT_GROUPS,
     PRIVATE_ENDPOINTS,
@@ -19,7 +18,7 @@ from pytest_aksnet.model.azure_private import (
     ZONE_RECORDS,
 )
 from pytest_aksnet.model.azure_vnet import VNETS
-from tests.lab.arm_readings import readings_of
+from tests.lab.arm_readings import readings_of, values_of
 from tests.lab.arm_server import GROUP, NODE_GROUP, RunningArm, arm_server
 
 _ZONE = "privatelink.blob.core.windows.net"
@@ -34,18 +33,8 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningArm]:
         yield running
 
 
-def _read(arm: RunningArm, *topics: Topic[Any]) -> list[Any]:
-    with readings_of(arm) as readings:
-        found = []
-        for topic in topics:
-            reading = readings.reading(topic.name)
-            assert reading.value is not None, reading.refusal
-            found.append(reading.value)
-        return found
-
-
 def test_endpoints_have_names_and_addresses_of_their_interfaces(arm: RunningArm) -> None:
-    [found] = _read(arm, PRIVATE_ENDPOINTS)
+    [found] = values_of(arm, PRIVATE_ENDPOINTS)
     assert (found.subscriptions, found.unread, found.left_out) == ((SUBSCRIPTION,), (), 0)
     by_name = {one.short: one for one in found.items}
     assert set(by_name) == {"pe-aksnetlab", "kube-apiserver"}
@@ -69,7 +58,7 @@ def test_an_endpoint_without_zone_group_tells_its_names_itself(arm: RunningArm) 
     try:
         endpoint.zone = ""
         endpoint.status = "Rejected"
-        endpoints, groups = _read(arm, PRIVATE_ENDPOINTS, ZONE_GROUPS)
+        endpoints, groups = values_of(arm, PRIVATE_ENDPOINTS, ZONE_GROUPS)
         shown = arm.clients.network.private_endpoints.get(GROUP, "pe-aksnetlab")
         assert shown.custom_dns_configs is not None
         assert [one.fqdn for one in shown.custom_dns_configs] == [_NAME]
@@ -83,7 +72,7 @@ def test_an_endpoint_without_zone_group_tells_its_names_itself(arm: RunningArm) 
 
 
 def test_zones_have_groups_records_and_links(arm: RunningArm) -> None:
-    _, groups, zones, records, links = _read(arm, *_ALL)
+    _, groups, zones, records, links = values_of(arm, *_ALL)
     api_zone = arm.world.spec.private_api
     assert api_zone is not None
     assert {one.name for one in zones.items} == {_ZONE, api_zone.zone}
@@ -109,7 +98,7 @@ def test_zones_of_one_name_are_two(arm: RunningArm) -> None:
     )
     try:
         zones["twin"] = twin
-        found, records, links = _read(arm, PRIVATE_ZONES, ZONE_RECORDS, ZONE_LINKS)
+        found, records, links = values_of(arm, PRIVATE_ZONES, ZONE_RECORDS, ZONE_LINKS)
     finally:
         del zones["twin"]
     same = [one.id for one in found.items if one.name == _ZONE]
@@ -123,18 +112,36 @@ def test_zones_of_one_name_are_two(arm: RunningArm) -> None:
 
 
 def test_security_groups_of_endpoints_are_read_where_there_are_some(arm: RunningArm) -> None:
-    assert _read(arm, ENDPOINT_GROUPS) == [()]
+    assert values_of(arm, ENDPOINT_GROUPS) == [()]
     subnet = arm.world.azure.cluster_network.subnet(ENDPOINT_SUBNET)
     subnet.security_group = SECURITY_GROUP
     subnet.endpoint_policies = "NetworkSecurityGroupEnabled"
     try:
-        [groups], [vnet] = _read(arm, ENDPOINT_GROUPS, VNETS)
+        [groups], [vnet] = values_of(arm, ENDPOINT_GROUPS, VNETS)
     finally:
         subnet.security_group, subnet.endpoint_policies = "", "Disabled"
     assert groups.name == SECURITY_GROUP
     policies = {one.name: one.endpoint_policies for one in vnet.subnets}
     assert policies[ENDPOINT_SUBNET] == "NetworkSecurityGroupEnabled"
     assert policies["aks-nodes"] == "Disabled"
+
+
+def test_a_zone_that_a_group_names_and_no_list_has_is_asked_for(
+    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A list of a subscription in which only some resource groups may be read.
+    monkeypatch.setattr("pytest_aksnet.arm.zones._zones", lambda named, door: [])
+    asked = f"{_NETWORK}/privatednszones/{_ZONE}"
+    [there] = values_of(arm, PRIVATE_ZONES)
+    assert asked in {one.id for one in there.items}
+    assert there.complete
+    arm.trouble.denied.add("Microsoft.Network/privateDnsZones/read")
+    try:
+        [forbidden] = values_of(arm, PRIVATE_ZONES)
+    finally:
+        arm.trouble.denied.clear()
+    assert (forbidden.items, forbidden.subscriptions) == ((), ())
+    assert {one.action for one in forbidden.unread} == {"Microsoft.Network/privateDnsZones/read"}
 
 
 def test_the_number_of_requests_is_small(arm: RunningArm) -> None:

@@ -1,19 +1,15 @@
 """What the readers make of virtual networks, security groups and routes, against the stand-in."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from pytest_aksnet.arm.reader import Readings
-from pytest_aksnet.arm.topics import open_readings
 from pytest_aksnet.lab.azure.resources import SecurityRule
 from pytest_aksnet.lab.options import LabOptions
-from pytest_aksnet.model.arm import Topic
 from pytest_aksnet.model.azure_routes import APPLIANCE, ROUTE_TABLES
 from pytest_aksnet.model.azure_security import SECURITY_GROUPS
 from pytest_aksnet.model.azure_vnet import PEERED_NETWORKS, SUBNET_USAGE, VNETS
+from tests.lab.arm_readings import readings_of, value_of
 from tests.lab.arm_server import RunningArm, arm_server
 
 _OPTIONS = {
@@ -21,27 +17,6 @@ _OPTIONS = {
     "pod-subnet": LabOptions(mode="pod-subnet", custom_dns=True, egress="none"),
 }
 _TOPICS = (VNETS, PEERED_NETWORKS, SUBNET_USAGE, SECURITY_GROUPS, ROUTE_TABLES)
-
-
-@contextmanager
-def _readings(arm: RunningArm, monkeypatch: pytest.MonkeyPatch) -> Iterator[Readings]:
-    for name, value in arm.environment.items():
-        monkeypatch.setenv(name, value)
-    with open_readings(
-        [node.provider_id for node in arm.world.spec.nodes],
-        resource_id=None,
-        cloud="public",
-        environment=arm.environment,
-        endpoint=arm.clients.url,
-        verify=arm.environment["REQUESTS_CA_BUNDLE"],
-    ) as readings:
-        yield readings
-
-
-def _value(readings: Readings, topic: Topic[Any]) -> Any:
-    reading = readings.reading(topic.name)
-    assert reading.value is not None, reading.refusal
-    return reading.value
 
 
 @pytest.fixture(scope="module", params=sorted(_OPTIONS))
@@ -52,14 +27,12 @@ def arm(
         yield running
 
 
-def test_networks_with_their_subnets_and_peers(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_networks_with_their_subnets_and_peers(arm: RunningArm) -> None:
     spec = arm.world.spec
-    with _readings(arm, monkeypatch) as readings:
-        [vnet] = _value(readings, VNETS)
-        [hub] = _value(readings, PEERED_NETWORKS)
-        usage = {one.subnet: one for one in _value(readings, SUBNET_USAGE)}
+    with readings_of(arm) as readings:
+        [vnet] = value_of(readings, VNETS)
+        [hub] = value_of(readings, PEERED_NETWORKS)
+        usage = {one.subnet: one for one in value_of(readings, SUBNET_USAGE)}
     two = spec.dual_stack
     assert vnet.ranges == ((spec.vnet_cidr, spec.vnet_cidr6) if two else (spec.vnet_cidr,))
     assert vnet.dns_servers == tuple(host.ip for host in spec.hosts if host.role == "dns")
@@ -73,9 +46,7 @@ def test_networks_with_their_subnets_and_peers(
     assert near.remote_ranges == hub.ranges == (spec.peered_vnet_cidr,)
 
 
-def test_groups_of_all_subnets_with_all_rules(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groups_of_all_subnets_with_all_rules(arm: RunningArm) -> None:
     arm.world.azure.security_groups["aks-agentpool-31337042-nsg"].rules[:] = [
         SecurityRule(
             name="Several",
@@ -87,9 +58,9 @@ def test_groups_of_all_subnets_with_all_rules(
             destination_ports=("53",),
         )
     ]
-    with _readings(arm, monkeypatch) as readings:
-        [vnet] = _value(readings, VNETS)
-        groups = _value(readings, SECURITY_GROUPS)
+    with readings_of(arm) as readings:
+        [vnet] = value_of(readings, VNETS)
+        groups = value_of(readings, SECURITY_GROUPS)
     used = {one.security_group for one in vnet.subnets if one.security_group}
     assert used == {one.id for one in groups}
     assert len(used) == (2 if arm.world.spec.mode == "pod-subnet" else 1)
@@ -103,9 +74,9 @@ def test_groups_of_all_subnets_with_all_rules(
     assert len([one for one in nodes.rules if one.is_default]) == 6
 
 
-def test_route_tables(arm: RunningArm, monkeypatch: pytest.MonkeyPatch) -> None:
-    with _readings(arm, monkeypatch) as readings:
-        tables = _value(readings, ROUTE_TABLES)
+def test_route_tables(arm: RunningArm) -> None:
+    with readings_of(arm) as readings:
+        tables = value_of(readings, ROUTE_TABLES)
     if arm.world.spec.mode != "kubenet":
         assert tables == ()
         return
@@ -117,13 +88,11 @@ def test_route_tables(arm: RunningArm, monkeypatch: pytest.MonkeyPatch) -> None:
     assert table.has_gateway_routes is True
 
 
-def test_half_broken_answers_are_values_or_refusals(
-    arm: RunningArm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_half_broken_answers_are_values_or_refusals(arm: RunningArm) -> None:
     arm.trouble.fields_missing = 1.0
     try:
         for _ in range(4):
-            with _readings(arm, monkeypatch) as readings:
+            with readings_of(arm) as readings:
                 for topic in _TOPICS:
                     reading = readings.reading(topic.name)
                     assert (reading.value is None) == (reading.refusal is not None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.own_controls import OWN
 from tests.plugin.inner_run import run_pytest
 
 SUITE = '''
@@ -16,27 +17,13 @@ def test_ours():
     """Kubelets refuse requests."""
 
 @pytest.mark.aksnet(
-    id="acme.own", feature="dns", severity="major", controls=("ACME 7", "CIS AKS 3.2.1")
+    id="acme.own-check", feature="dns", severity="major", controls=("ACME 7", "CIS AKS 3.2.1")
 )
 @pytest.mark.parametrize("n", [1, 2])
 def test_own(n):
     """Names are ours."""
     assert n == 1, "it is another's"
 '''
-OWN = """
-[[framework]]
-id = "acme-1"
-name = "ACME"
-title = "ACME network rules"
-version = "1"
-source = "https://example.com/rules"
-
-[[framework.control]]
-id = "7"
-title = "Names are ours"
-looks = "What pods are answered."
-checks = ["acme.own"]
-"""
 
 
 def results(pytester: pytest.Pytester) -> dict[str, Any]:
@@ -67,12 +54,12 @@ def test_a_run_has_a_page_for_each_framework(pytester: pytest.Pytester) -> None:
     # What markers and the mapping say stands together.
     assert {check["id"]: check["controls"] for check in results(pytester)["checks"]} == {
         "node-health.kubelet-credentials": ["CIS AKS 3.2.1", "CIS Kubernetes 4.2.1"],
-        "acme.own": ["ACME 7", "CIS AKS 3.2.1"],
+        "acme.own-check": ["ACME 7", "CIS AKS 3.2.1"],
     }
     both = control(pytester, "cis-aks-1.8", "3.2.1")
     assert {check["id"]: check["state"] for check in both["checks"]} == {
         "node-health.kubelet-credentials": "passed",
-        "acme.own": "failed",
+        "acme.own-check": "failed",
     }
     assert both["state"] == "failed"
     assert control(pytester, "cis-kubernetes-1.12", "4.2.1")["state"] == "met"
@@ -81,11 +68,11 @@ def test_a_run_has_a_page_for_each_framework(pytester: pytest.Pytester) -> None:
 
 def test_a_wrong_file_ends_the_run_before_it_begins(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(SUITE)
-    Path("own.toml").write_text(OWN.replace("acme.own", "dns.servce-name"), encoding="utf-8")
+    Path("own.toml").write_text(OWN.replace("acme.own-check", "dns.servce-name"), encoding="utf-8")
     result = run_pytest(pytester, "--aksnet-controls=own.toml", "--aksnet-report-dir=out")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     [line] = [line for line in result.errlines if line.strip()]
     assert line.startswith("ERROR: --aksnet-controls=")
-    assert "framework[0].control[0].checks[0]" in line
+    assert "framework[0].control[0].checks[1]" in line
     assert "did you mean dns.service-name?" in line
     assert not (pytester.path / "out").exists()

@@ -10,6 +10,7 @@ from pytest_aksnet.catalogue import read_entries
 from pytest_aksnet.control_file import check_ids, read_controls
 from pytest_aksnet.model.errors import SettingsError
 from pytest_aksnet.own_policies import POD_CHECK, POLICY_CHECK
+from tests.own_controls import OWN
 
 SUITES = Path(__file__).parents[2] / "suites"
 CONTROLS = read_controls(None)
@@ -22,25 +23,6 @@ WANTED = {
     "performance-dns performance-nic performance-size",
     "aks-egress-2026-08": "api-server registry management sign-in packages tunnel time",
 }
-OWN = """
-[[framework]]
-id = "acme-1"
-name = "ACME"
-title = "ACME network rules"
-version = "1"
-source = "https://example.com/rules"
-
-[[framework.control]]
-id = "7"
-title = "Names are ours"
-looks = "What pods are answered."
-checks = ["dns.service-name", "acme.own-check", "dns.acme-names"]
-
-[[framework.control]]
-id = "8"
-title = "Doors are locked"
-blind = "Nobody can see the doors from a pod."
-"""
 
 
 def own(folder: Path, text: str = OWN) -> Path:

@@ -1,6 +1,7 @@
 """Facts of the network profile from readings: those that are there, and why the others are not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from pytest_aksnet.model.azure import (
     AzureNetwork,
     AzurePool,
     ManagedCluster,
-    NetworkPlan,
 )
 from pytest_aksnet.model.azure_vnet import (
     PUBLIC_ADDRESSES,
@@ -24,6 +24,7 @@ from pytest_aksnet.model.azure_vnet import (
     SubnetUsage,
     VirtualNetwork,
 )
+from tests.unit.expectations import azure_samples as samples
 
 _VNET = (
     "/subscriptions/s/resourcegroups/mc_g/providers/microsoft.network/virtualnetworks/aks-vnet-1"
@@ -62,22 +63,13 @@ def _cluster(**changed: Any) -> ManagedCluster:
 
 
 def _subnet(name: str, cidr: str, *delegations: str) -> Subnet:
-    return Subnet(
-        id=f"{_VNET}/subnets/{name}",
-        cidrs=(cidr,),
-        security_group="",
-        route_table="",
-        nat_gateway="",
-        provisioning_state="Succeeded",
-        default_outbound=None,
-        delegations=delegations,
+    return replace(
+        samples.SUBNET, id=f"{_VNET}/subnets/{name}", cidrs=(cidr,), delegations=delegations
     )
 
 
 def _vnet(*subnets: Subnet) -> VirtualNetwork:
-    return VirtualNetwork(
-        id=_VNET, ranges=("10.224.0.0/12",), dns_servers=(), subnets=subnets, peerings=()
-    )
+    return replace(samples.NETWORK, id=_VNET, subnets=subnets)
 
 
 def _network(told: Mapping[Topic[Any], Any]) -> AzureNetwork:
@@ -138,19 +130,7 @@ def test_what_is_refused_is_said_and_the_rest_is_there() -> None:
 
 
 def test_egress_addresses_are_said_only_where_all_are_known() -> None:
-    plan = NetworkPlan(
-        plugin="azure",
-        plugin_mode="overlay",
-        policy="",
-        data_plane="azure",
-        pod_cidrs=("10.244.0.0/16",),
-        service_cidrs=("10.0.0.0/16",),
-        dns_service_ip="10.0.0.10",
-        outbound_type="loadBalancer",
-        balancer_sku="standard",
-        ip_families=("ipv4",),
-        outbound_ids=("/a", "/b"),
-    )
+    plan = replace(samples.PLAN, policy="", outbound_type="loadBalancer", outbound_ids=("/a", "/b"))
     one = PublicAddress(id="/a", ip="198.51.100.1", sku="Standard", allocation="Static",
                         attached_to="", idle_minutes=4)  # fmt: skip
     two = PublicAddress(id="/b", ip="198.51.100.2", sku="Standard", allocation="Static",

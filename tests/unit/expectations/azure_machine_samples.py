@@ -1,7 +1,9 @@
 """A node, its machine and its interface as ARM has them, for tests to change."""
 
+from pytest_aksnet.expectations.azure_blame import Finding
 from pytest_aksnet.expectations.azure_machines import ClusterNode
 from pytest_aksnet.model.azure_machines import Interface, IpConfiguration, Machine, ScaleSet
+from pytest_aksnet.model.verdict import Outcome
 from tests.unit.expectations.azure_samples import VNET_ID
 
 SET_ID = "/subscriptions/s/resourcegroups/mc/providers/microsoft.compute/virtualmachinescalesets/x"
@@ -45,3 +47,8 @@ NIC = Interface(
     security_group="",
     dns_servers=(),
 )
+
+
+def outcome(found: Finding) -> Outcome:
+    """Pass, fail or neither."""
+    return found.verdict.outcome

@@ -2,7 +2,7 @@
 
 from pytest_aksnet.model.azure import AzurePool, ManagedCluster, NetworkPlan
 from pytest_aksnet.model.azure_routes import UserRoute
-from pytest_aksnet.model.azure_vnet import Subnet, VirtualNetwork
+from pytest_aksnet.model.azure_vnet import Peering, Subnet, VirtualNetwork
 
 CLUSTER_ID = (
     "/subscriptions/s/resourcegroups/g/providers/microsoft.containerservice/managedclusters/c"
@@ -72,6 +72,16 @@ SUBNET = Subnet(
 NETWORK = VirtualNetwork(
     id=VNET_ID, ranges=("10.224.0.0/12",), dns_servers=(), subnets=(SUBNET,), peerings=()
 )
+HUB = Peering(
+    id=f"{VNET_ID}/virtualnetworkpeerings/to-hub",
+    remote_vnet=f"{_NETWORK}/virtualnetworks/hub",
+    state="Connected",
+    in_sync="FullyInSync",
+    remote_ranges=("10.50.0.0/16",),
+    allows_access=True,
+    allows_forwarded=True,
+)
+"""A peering that `NETWORK` has not."""
 DEFAULT_ROUTE = UserRoute(
     id=f"{TABLE_ID}/routes/default",
     prefix="0.0.0.0/0",

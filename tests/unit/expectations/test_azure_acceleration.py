@@ -49,7 +49,7 @@ def test_a_node_without_it_names_interface_and_command() -> None:
     verdict = judge_shown(_state(_ETH0), [NIC], node="n")
     assert verdict.outcome is Outcome.FAIL
     assert NIC_ID in verdict.sentence
-    assert "`az vmss nic show --resource-group=mc" in verdict.sentence
+    assert "`az vmss nic show --subscription=s --resource-group=mc" in verdict.sentence
 
 
 def test_an_interface_with_another_mac_is_another_one() -> None:

@@ -28,8 +28,10 @@ def _with_ranges(*ranges: str, outbound: str = "userDefinedRouting") -> ManagedC
     [
         ("userDefinedRouting", {"a": False}, Outcome.FAIL),
         ("userDefinedRouting", {"a": True}, Outcome.FAIL),
-        ("managedNATGateway", {}, Outcome.FAIL),
-        # AKS lets outbound addresses of the load balancer in by itself: what nodes see decides.
+        ("managedNATGateway", {}, Outcome.INCONCLUSIVE),
+        ("managedNATGateway", {"a": True}, Outcome.PASS),
+        ("userAssignedNATGateway", {}, Outcome.FAIL),
+        # AKS lets outbound addresses that it manages in by itself: what nodes see decides.
         ("loadBalancer", {"a": True, "b": None}, Outcome.PASS),
         ("loadBalancer", {"a": True, "b": False}, Outcome.FAIL),
         ("loadBalancer", {"a": None}, Outcome.INCONCLUSIVE),
@@ -85,9 +87,14 @@ def test_the_name_in_use_is_that_of_arm() -> None:
         CLUSTER, asked="C.hcp.westeurope.azmk8s.io.", must_be_private=False, resolved=resolved
     )
     assert same.verdict.outcome is Outcome.PASS
-    other = judge_names(CLUSTER, asked="old.example", must_be_private=False, resolved=resolved)
+    old = "old.hcp.westeurope.azmk8s.io"
+    other = judge_names(CLUSTER, asked=old, must_be_private=False, resolved=resolved)
     assert other.verdict.outcome is Outcome.FAIL
-    assert "old.example" in other.verdict.sentence
+    assert old in other.verdict.sentence
+    for way in ("localhost", "kubernetes.default.svc", "teleport.example"):
+        by_proxy = judge_names(CLUSTER, asked=way, must_be_private=False, resolved=resolved)
+        assert by_proxy.verdict.outcome is Outcome.PASS
+        assert way in by_proxy.verdict.warning
     unnamed = judge_names(
         replace(CLUSTER, fqdn=""), asked="x", must_be_private=False, resolved=resolved
     )

@@ -9,13 +9,13 @@ from pytest_aksnet.expectations.azure_backends import (
     judge_inbound_pools,
     judge_outbound_pools,
 )
-from pytest_aksnet.expectations.azure_blame import Finding
-from pytest_aksnet.expectations.azure_frontends import (
+from pytest_aksnet.expectations.azure_balancer_rules import (
     IDLE_ANNOTATION,
-    judge_frontends,
     judge_orphans,
     judge_timeouts,
 )
+from pytest_aksnet.expectations.azure_blame import Finding
+from pytest_aksnet.expectations.azure_frontends import judge_frontends
 from pytest_aksnet.expectations.azure_health import judge_health
 from pytest_aksnet.model.azure_balancers import BackendHealth, RuleHealth, RulesHealth
 from pytest_aksnet.model.verdict import Outcome

@@ -14,36 +14,13 @@ from pytest_aksnet.expectations.azure_networks import (
 from pytest_aksnet.expectations.azure_places import groups_at, spot_of, surroundings
 from pytest_aksnet.model.azure_routes import RouteTable, UserRoute
 from pytest_aksnet.model.azure_security import SecurityGroup
-from pytest_aksnet.model.azure_vnet import Peering, Subnet, VirtualNetwork
+from pytest_aksnet.model.azure_vnet import Peering
 from pytest_aksnet.model.verdict import Outcome
+from tests.unit.expectations import azure_samples as samples
+from tests.unit.expectations.azure_samples import GROUP_ID, HUB, NETWORK, TABLE_ID
 
-SUBNET = Subnet(
-    id="/v/subnets/nodes",
-    cidrs=("10.224.0.0/16", "fd00:1::/64"),
-    security_group="/nsg/a",
-    route_table="/t",
-    nat_gateway="",
-    provisioning_state="Succeeded",
-    default_outbound=False,
-    delegations=(),
-)
-HUB = Peering(
-    id="/v/virtualnetworkpeerings/to-hub",
-    remote_vnet="/hub",
-    state="Connected",
-    in_sync="FullyInSync",
-    remote_ranges=("10.50.0.0/16",),
-    allows_access=True,
-    allows_forwarded=True,
-)
-VNET = VirtualNetwork(
-    id="/v",
-    ranges=("10.224.0.0/12",),
-    dns_servers=(),
-    subnets=(SUBNET,),
-    peerings=(HUB,),
-    provisioning_state="Succeeded",
-)
+SUBNET = replace(samples.SUBNET, cidrs=("10.224.0.0/16", "fd00:1::/64"), default_outbound=False)
+VNET = replace(NETWORK, subnets=(SUBNET,), peerings=(HUB,), provisioning_state="Succeeded")
 CUT = replace(HUB, state="Disconnected")
 LATE = replace(HUB, in_sync="LocalNotInSync")
 
@@ -127,10 +104,19 @@ def test_dns_servers(wanted: tuple[str, ...], asked: tuple[str, ...], outcome: O
     ],
 )
 def test_subnets(state: str, default_outbound: bool | None, kind: str, outcome: Outcome) -> None:
-    subnet = replace(SUBNET, provisioning_state=state, default_outbound=default_outbound)
+    subnet = replace(
+        SUBNET, provisioning_state=state, default_outbound=default_outbound, route_table=""
+    )
     found = judge_subnets([VNET], [subnet], kind)
     assert found.verdict.outcome is outcome
     assert found.resource == (SUBNET.id if outcome is Outcome.FAIL else "")
+
+
+@pytest.mark.parametrize(("kind", "table"), [("none", SUBNET.route_table), ("block", "")])
+def test_what_else_closes_a_subnet_is_a_warning(kind: str, table: str) -> None:
+    subnet = replace(SUBNET, default_outbound=True, route_table=table)
+    found = judge_subnets([VNET], [subnet], kind)
+    assert (found.verdict.outcome, bool(found.verdict.warning)) == (Outcome.PASS, True)
 
 
 def test_where_machines_are_and_what_holds_there() -> None:
@@ -138,11 +124,11 @@ def test_where_machines_are_and_what_holds_there() -> None:
     assert spot is not None
     assert spot_of("10.9.9.9", [VNET]) is None
     of_subnet, of_nic, other = (
-        SecurityGroup(id=f"/nsg/{name}", rules=(), interfaces=interfaces)
-        for name, interfaces in (
-            ("a", ()),
-            ("b", ("/subscriptions/s/vmss/x/virtualmachines/1/networkinterfaces/n",)),
-            ("c", ("/subscriptions/s/vmss/x/virtualmachines/11/networkinterfaces/n",)),
+        SecurityGroup(id=own_id, rules=(), interfaces=interfaces)
+        for own_id, interfaces in (
+            (GROUP_ID, ()),
+            (f"{GROUP_ID}2", ("/subscriptions/s/vmss/x/virtualmachines/1/networkinterfaces/n",)),
+            (f"{GROUP_ID}3", ("/subscriptions/s/vmss/x/virtualmachines/11/networkinterfaces/n",)),
         )
     )
     at = "azure:///subscriptions/S/vmss/x/virtualMachines/1"
@@ -153,8 +139,8 @@ def test_where_machines_are_and_what_holds_there() -> None:
 def test_what_the_tag_virtual_network_means() -> None:
     spot = spot_of("10.224.0.4", [VNET])
     assert spot is not None
-    routes = (UserRoute(id="/t/r", prefix="10.99.0.0/16", next_hop="None"),)
-    table = RouteTable(id="/t", routes=routes, subnets=())
+    routes = (UserRoute(id=f"{TABLE_ID}/routes/r", prefix="10.99.0.0/16", next_hop="None"),)
+    table = RouteTable(id=TABLE_ID, routes=routes, subnets=())
     found = surroundings(spot, [table], None)
     assert sorted(map(str, found.networks)) == ["10.224.0.0/12", "10.50.0.0/16", "10.99.0.0/16"]
     assert not found.may_be_all

@@ -32,41 +32,20 @@ from pytest_aksnet.model.azure_routes import (
     RouteTable,
     UserRoute,
 )
-from pytest_aksnet.model.azure_vnet import Peering, Subnet, VirtualNetwork
+from pytest_aksnet.model.azure_vnet import Subnet
 from pytest_aksnet.model.verdict import Outcome
+from tests.unit.expectations.azure_samples import HUB, NETWORK, SUBNET, TABLE_ID
 
-TABLE = "/t/routetables/table"
-SUBNET = Subnet(
-    id="/v/subnets/nodes",
-    cidrs=("10.224.0.0/16",),
-    security_group="",
-    route_table=TABLE,
-    nat_gateway="",
-    provisioning_state="Succeeded",
-    default_outbound=False,
-    delegations=(),
-)
-HUB = Peering(
-    id="/v/virtualnetworkpeerings/hub",
-    remote_vnet="/hub",
-    state="Connected",
-    in_sync="FullyInSync",
-    remote_ranges=("10.50.0.0/16",),
-    allows_access=True,
-    allows_forwarded=True,
-)
-VNET = VirtualNetwork(
-    id="/v", ranges=("10.224.0.0/12",), dns_servers=(), subnets=(SUBNET,), peerings=(HUB,)
-)
+VNET = replace(NETWORK, peerings=(HUB,))
 SPOT = Spot(vnet=VNET, subnet=SUBNET)
 
 
 def route(prefix: str, hop: str = APPLIANCE, ip: str = "10.50.0.4", name: str = "r") -> UserRoute:
-    return UserRoute(id=f"{TABLE}/routes/{name}", prefix=prefix, next_hop=hop, next_hop_ip=ip)
+    return UserRoute(id=f"{TABLE_ID}/routes/{name}", prefix=prefix, next_hop=hop, next_hop_ip=ip)
 
 
 def table(*routes: UserRoute, gateways: bool | None = True) -> RouteTable:
-    return RouteTable(id=TABLE, routes=routes, subnets=(SUBNET.id,), has_gateway_routes=gateways)
+    return RouteTable(id=TABLE_ID, routes=routes, subnets=(SUBNET.id,), has_gateway_routes=gateways)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +204,7 @@ INTERNET_ROUTE = route("0.0.0.0/0", INTERNET, "")
             Outcome.PASS,
             "",
         ),
-        ("userDefinedRouting", table(gateways=False), SUBNET, Outcome.FAIL, TABLE),
+        ("userDefinedRouting", table(gateways=False), SUBNET, Outcome.FAIL, TABLE_ID),
         # A gateway may announce one.
         ("userDefinedRouting", table(), SUBNET, Outcome.PASS, ""),
         ("userDefinedRouting", None, SUBNET, Outcome.FAIL, SUBNET.id),
@@ -261,7 +240,7 @@ def node_range(hop: Hop, got_there: bool | None, *, with_table: bool = True) -> 
         cidr="10.244.1.0/24",
         addresses=("10.224.0.5",),
         hop=hop,
-        table=TABLE if with_table else "",
+        table=TABLE_ID if with_table else "",
         subnet=SUBNET.id,
         got_there=got_there,
     )
@@ -280,7 +259,7 @@ _WRONG = route("10.244.1.0/24", ip="10.224.0.6", name="wrong")
         (node_range(Hop(kind=APPLIANCE, route=_WRONG), False), Outcome.FAIL, _WRONG.id),
         (node_range(Hop(kind=APPLIANCE, route=_WRONG), True), Outcome.PASS, ""),
         (node_range(Hop(kind=APPLIANCE, route=_WRONG), None), Outcome.INCONCLUSIVE, ""),
-        (node_range(Hop(kind=UNKNOWN), False), Outcome.FAIL, TABLE),
+        (node_range(Hop(kind=UNKNOWN), False), Outcome.FAIL, TABLE_ID),
         (node_range(Hop(kind=UNKNOWN), False, with_table=False), Outcome.FAIL, SUBNET.id),
     ],
 )

@@ -18,9 +18,9 @@ from pytest_aksnet.model.policy_table import (
     TablePod,
     TableStep,
 )
+from tests.truth_tables import PODS
 
 WEB, DNS = PortSpec(number=8080), PortSpec(number=53, protocol="UDP")
-PODS = ("x/a", "x/b", "y/a")
 LAYOUT = Layout(
     namespaces={"x": {}, "y": {}},
     pods=tuple(TablePod(namespace=key[0], name=key[2:]) for key in PODS),

@@ -7,20 +7,15 @@ from pathlib import Path
 import pytest
 
 from pytest_aksnet.model.controls import Control, Controls, Framework
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Severity
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord
 from pytest_aksnet.report.run import RunReport
+from tests.unit.report.control_samples import PASSED
 
-RECORD = CheckRecord(
-    id="dns.a",
-    nodeid="t.py::a",
+RECORD = replace(
+    PASSED,
     title="A <name> resolves.",
-    feature="dns",
-    severity=Severity.MAJOR,
-    controls=(),
     outcome=CheckOutcome.FAILED,
     reason="saw <script>alert(1)</script> & more",
-    duration_s=0.1,
-    attempts=1,
     evidence="evidence/run 1/dns.a#1",
 )
 FRAMEWORK = Framework(

@@ -5,22 +5,10 @@ from dataclasses import replace
 import pytest
 
 from pytest_aksnet.model.controls import Control, Controls, Framework
-from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Severity, Skip
+from pytest_aksnet.model.record import CheckOutcome, CheckRecord, Skip
 from pytest_aksnet.report.control_results import ControlResult, control_results
+from tests.unit.report.control_samples import PASSED
 
-PASSED = CheckRecord(
-    id="dns.a",
-    nodeid="t.py::a[1]",
-    title="A name resolves.",
-    feature="dns",
-    severity=Severity.MAJOR,
-    controls=(),
-    outcome=CheckOutcome.PASSED,
-    reason="resolves",
-    duration_s=0.1,
-    attempts=1,
-    evidence="evidence/r/dns.a.1",
-)
 OTHER = replace(PASSED, id="dns.b", nodeid="t.py::b", evidence="")
 
 

@@ -3,14 +3,13 @@
 Reads ARM and the cluster's objects; a topic that nothing of this cluster needs is not read.
 """
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from pytest_aksnet.assertions.azure_packets import AzurePackets
 from pytest_aksnet.assertions.cluster_state import NodeState, nodes_of
 from pytest_aksnet.assertions.target import AnyPod, pod_of
-from pytest_aksnet.expectations.azure_blame import Finding, open_
+from pytest_aksnet.expectations.azure_interfaces import below_machines
 from pytest_aksnet.expectations.azure_places import (
     Spot,
     groups_at,
@@ -20,12 +19,14 @@ from pytest_aksnet.expectations.azure_places import (
 )
 from pytest_aksnet.expectations.azure_security_between import Machine
 from pytest_aksnet.model.azure import CLUSTER, ManagedCluster
+from pytest_aksnet.model.azure_machines import INTERFACES, is_of_scale_set, machine_of
 from pytest_aksnet.model.azure_routes import ROUTE_TABLES, RouteTable
 from pytest_aksnet.model.azure_security import SECURITY_GROUPS, SecurityGroup
 from pytest_aksnet.model.azure_vnet import VNETS, Subnet, VirtualNetwork
 from pytest_aksnet.model.errors import FactUnknown
 from pytest_aksnet.model.peers import PodRef
-from pytest_aksnet.model.verdict import Outcome
+
+_VIRTUAL = "virtual-kubelet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,22 +122,8 @@ def _deny_use(subnet: Subnet, users: Iterable[RouteTable | SecurityGroup]) -> No
             )
 
 
-class AzureMachines(AzurePackets):
+class AzurePlaces(AzurePackets):
     """Verbs that rest on where nodes and pods are in Azure's network."""
-
-    def confirmed(self, judge: Callable[[float], Finding]) -> Finding:
-        """A finding that something is missing in ARM counts where a second reading lacks it too.
-
-        `judge` takes the time of the oldest reading that will do, as in `AzureVerbs.read`. An
-        answer of a resource that is being changed may lack what is there.
-        """
-        found = judge(0.0)
-        if found.verdict.outcome is not Outcome.FAIL:
-            return found
-        again = judge(time.time())
-        if again.verdict.outcome is Outcome.FAIL:
-            return again
-        return open_(f"ARM said it once and not again: {found.verdict.sentence}")
 
     def neighbourhood(
         self, *, groups: bool = True, tables: bool = False, since: float = 0.0
@@ -146,13 +133,27 @@ class AzureMachines(AzurePackets):
         Route tables are read where a node's subnet has one, or with `tables`.
         """
         cluster, vnets = self.read(CLUSTER), self.read(VNETS, since=since)
-        nodes = nodes_of(self._engine.api)
+        # A virtual node is no machine, and in no subnet.
+        nodes = tuple(
+            one for one in nodes_of(self._engine.api) if one.labels.get("type") != _VIRTUAL
+        )
         spots = [spot_of(address, vnets) for node in nodes for address in node.addresses]
         routed = any(spot is not None and spot.subnet.route_table for spot in spots)
         return Neighbourhood(
             cluster=cluster,
             vnets=vnets,
             tables=self.read(ROUTE_TABLES, since=since) if routed or tables else (),
-            groups=self.read(SECURITY_GROUPS, since=since) if groups else (),
+            groups=self._groups(nodes, since) if groups else (),
             nodes=nodes,
+        )
+
+    def _groups(self, nodes: Sequence[NodeState], since: float) -> tuple[SecurityGroup, ...]:
+        """Security groups, with the interfaces that they are on below their machines."""
+        found = self.read(SECURITY_GROUPS, since=since)
+        machines = [machine_of(node.provider_id) for node in nodes]
+        if all(is_of_scale_set(one) for one in machines if one):
+            return found
+        interfaces = self.read(INTERFACES, since=since)
+        return tuple(
+            replace(one, interfaces=below_machines(one.interfaces, interfaces)) for one in found
         )
