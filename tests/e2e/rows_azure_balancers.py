@@ -78,8 +78,11 @@ _OWN = (
         fault="nat-gateway-detached",
         settings=("egress=nat-gateway",),
         options=_ARM,
-        fails={"azure.nat-gateway-on-subnets"},
-        names_cause=("subnet aks-nodes of the cluster should have a NAT gateway",),
+        fails={"azure.nat-gateway-on-subnets", "azure.required-egress"},
+        names_cause=(
+            "subnet aks-nodes of the cluster should have a NAT gateway",
+            "must be reached",
+        ),
         cannot_judge={"azure.egress-address-is-outbound"},
         names_why=("no packet came so far",),
     ),

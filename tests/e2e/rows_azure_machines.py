@@ -51,7 +51,7 @@ ROWS = (
         names_cause=(_NIC,),
         quick=True,
     ),
-    *_of("nic-without-vf", rows_accelerated_networking.ROWS),
+    *_of("nic-without-vf", rows_accelerated_networking.ROWS, rows_known.ROWS),
     Row(
         fault="accelerated-networking-off",
         options=_WITH_ARM,

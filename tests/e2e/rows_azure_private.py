@@ -65,8 +65,8 @@ ROWS = (
         fault="private-zone-unlinked",
         options=_ARM,
         settings=_PRIVATE_API,
-        fails={"azure.zones-linked", "azure.private-api-server"},
-        names_cause=("is not linked to vnet-aksnet-lab",),
+        fails={"azure.zones-linked", "azure.private-api-server", "azure.api-server-name"},
+        names_cause=("is not linked to vnet-aksnet-lab", "must resolve"),
         skips=_NO_LINK,
     ),
     Row(

@@ -31,8 +31,8 @@ ROWS = (
     ),
     Row(
         fault="kubelet-version-mixed",
-        fails={"upgrade.pools-alike"},
-        names_cause=("pool user has",),
+        fails={"upgrade.pools-alike", "upgrade.version-skew"},
+        names_cause=("pool user has", "has v1.30.14"),
     ),
     Row(
         fault="snat-ports-for-nodes-only",
